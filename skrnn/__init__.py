@@ -1,0 +1,51 @@
+"""skrnn: recurrent neural networks as ordinary scikit-learn estimators.
+
+A name is imported when it is first used, so ``import skrnn`` alone loads neither torch nor pandas.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same to Python
+    from skrnn import datasets, metrics
+    from skrnn._sequences import Windows
+    from skrnn.regressor import RNNRegressor
+    from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "RNNRegressor",
+    "SlidingWindowTransformer",
+    "Windows",
+    "__version__",
+    "datasets",
+    "future_inputs",
+    "future_targets",
+    "metrics",
+    "sliding_windows",
+]
+
+_HOME = {
+    "RNNRegressor": "skrnn.regressor",
+    "SlidingWindowTransformer": "skrnn.windows",
+    "Windows": "skrnn._sequences",
+    "future_inputs": "skrnn.windows",
+    "future_targets": "skrnn.windows",
+    "sliding_windows": "skrnn.windows",
+}
+_SUBMODULES = {"datasets", "metrics"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"skrnn.{name}")  # the import sets the attribute: this runs once for a name
+    if name not in _HOME:
+        raise AttributeError(f"module 'skrnn' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
