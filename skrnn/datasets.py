@@ -152,7 +152,7 @@ def load_sunspots():
 
 
 def load_macrodata():
-    """Load twelve quarterly series of the economy of the United States, 1959 to 2009 (bundled with statsmodels).
+    """Load twelve quarterly series of the United States' economy, 1959 to 2009 (bundled with statsmodels).
 
     Returns
     -------

@@ -1,18 +1,20 @@
 """Errors and scorers that leave unknown targets out.
 
-The targets of a forecast are unknown (NaN) where the future lies beyond the data. scikit-learn's metrics refuse
-NaN; these skip it, take one axis more, and are equal to scikit-learn's where everything is known.
+The targets of a forecast are unknown (NaN) where the future lies beyond the data. scikit-learn's metrics
+refuse NaN; these skip it, take one axis more, and are equal to scikit-learn's where everything is known.
 
-The scorers also put the two sides in line. An estimator with ``horizon=h`` is fitted with the series itself, so
-its ``y`` holds the value *at* each row while its prediction holds the values *after* each row. scikit-learn's
-scorers would compare the one with the other without a word.
+The scorers also put the two sides in line. An estimator with ``horizon=h`` is fitted with the series itself,
+so its ``y`` holds the value *at* each row while its prediction holds the values *after* each row.
+scikit-learn's scorers would compare the one with the other without a word.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
+import pandas as pd
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
@@ -23,8 +25,8 @@ __all__ = ["mae_scorer", "mean_absolute_error", "mean_squared_error", "mse_score
 def mean_absolute_error(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     """Mean absolute error over the known targets.
 
-    Each column (a step of the horizon, an output, or a pair of both) is averaged over its known rows, then the
-    columns are averaged. Columns with nothing known are left out.
+    Each column (a step of the horizon, an output, or a pair of both) is averaged over its known rows, then
+    the columns are averaged. Columns with nothing known are left out.
 
     Parameters
     ----------
@@ -34,9 +36,9 @@ def mean_absolute_error(y_true, y_pred, *, sample_weight=None, multioutput="unif
         The predictions. They may be NaN only where the target is.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row.
-    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_columns,) or \
-(horizon, n_outputs), default="uniform_average"
-        How to bring the columns together: their mean, one error a column, or their mean with these weights.
+    multioutput : {"uniform_average", "raw_values"} or array-like, default="uniform_average"
+        How to bring the columns together: their mean, one error a column, or their mean with these weights,
+        an array of shape (n_columns,) or (horizon, n_outputs).
 
     Returns
     -------
@@ -65,8 +67,8 @@ def mean_absolute_error(y_true, y_pred, *, sample_weight=None, multioutput="unif
 def mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     """Mean squared error over the known targets.
 
-    Each column (a step of the horizon, an output, or a pair of both) is averaged over its known rows, then the
-    columns are averaged. Columns with nothing known are left out.
+    Each column (a step of the horizon, an output, or a pair of both) is averaged over its known rows, then
+    the columns are averaged. Columns with nothing known are left out.
 
     Parameters
     ----------
@@ -76,14 +78,15 @@ def mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="unifo
         The predictions. They may be NaN only where the target is.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row.
-    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_columns,) or \
-(horizon, n_outputs), default="uniform_average"
-        How to bring the columns together: their mean, one error a column, or their mean with these weights.
+    multioutput : {"uniform_average", "raw_values"} or array-like, default="uniform_average"
+        How to bring the columns together: their mean, one error a column, or their mean with these weights,
+        an array of shape (n_columns,) or (horizon, n_outputs).
 
     Returns
     -------
     float, or ndarray of shape (n_columns,) or (horizon, n_outputs) for ``multioutput="raw_values"``
-        The error, in the squared units of the target. A column with nothing known is NaN among the raw values.
+        The error, in the squared units of the target. A column with nothing known is NaN among the raw
+        values.
 
     Raises
     ------
@@ -104,9 +107,9 @@ def mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="unifo
 def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     """Share of the targets' variance that the prediction explains, over the known targets.
 
-    For each column ``1 - sum w (y - prediction)^2 / sum w (y - mean(y))^2`` over its known rows: 1 is perfect, 0 is
-    as good as the mean of that column, and there is no lower bound. A constant column counts 1 when it is met
-    exactly and 0 otherwise, as in scikit-learn. The columns are then averaged.
+    For each column ``1 - sum w (y - prediction)^2 / sum w (y - mean(y))^2`` over its known rows: 1 is
+    perfect, 0 is as good as the mean of that column, and there is no lower bound. A constant column counts 1
+    when it is met exactly and 0 otherwise, as in scikit-learn. The columns are then averaged.
 
     Parameters
     ----------
@@ -116,10 +119,11 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
         The predictions. They may be NaN only where the target is.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row.
-    multioutput : {"uniform_average", "variance_weighted", "raw_values"} or array-like of shape (n_columns,) or \
-(horizon, n_outputs), default="uniform_average"
-        How to bring the columns together: their mean, their mean weighted by each column's variance, one score
-        a column, or their mean with these weights.
+    multioutput : {"uniform_average", "variance_weighted", "raw_values"} or array-like, \
+default="uniform_average"
+        How to bring the columns together: their mean, their mean weighted by each column's variance, one
+        score a column, or their mean with these weights, an array of shape (n_columns,) or
+        (horizon, n_outputs).
 
     Returns
     -------
@@ -157,9 +161,8 @@ def r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
             UndefinedMetricWarning,
             stacklevel=2,
         )
-        return float("nan") if not _is(multioutput, "raw_values") else targets.combine(scores, multioutput)
     if _is(multioutput, "variance_weighted"):
-        spread = np.where(np.isnan(scores), 0.0, spread)
+        spread[np.isnan(scores)] = 0
         multioutput = spread.reshape(targets.columns) if spread.any() else "uniform_average"
     return targets.combine(scores, multioutput)
 
@@ -176,23 +179,24 @@ class _KnownTargets:
 
     @classmethod
     def read(cls, y_true, y_pred, sample_weight):
-        y_true, y_pred = np.asarray(y_true, dtype=float), np.asarray(y_pred, dtype=float)
+        y_true, y_pred = _floats(y_true), _floats(y_pred)
         if y_true.ndim not in (1, 2, 3):
             raise ValueError(
-                "`y_true` must have shape (n_samples,), (n_samples, n_columns) or (n_samples, horizon, n_outputs), "
-                f"got {y_true.shape}."
+                "`y_true` must have shape (n_samples,), (n_samples, n_columns) or "
+                f"(n_samples, horizon, n_outputs), got {y_true.shape}."
             )
         if _trimmed(y_true.shape) != _trimmed(y_pred.shape):
             raise ValueError(
-                f"`y_true` and `y_pred` must have the same shape, got {y_true.shape} and {y_pred.shape}. The series "
-                "itself is not the target of a forecast: see `skrnn.future_targets`, or use a scorer of skrnn.metrics."
+                f"`y_true` and `y_pred` must have the same shape, got {y_true.shape} and {y_pred.shape}. "
+                "If `y_true` is the series itself and `y_pred` its forecasts, take "
+                "`skrnn.future_targets(y_true, horizon)` or a scorer of skrnn.metrics."
             )
         columns = y_true.shape[1:] or (1,)
-        y_true, y_pred = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
+        y_true, y_pred = (values.reshape(len(values), prod(columns)) for values in (y_true, y_pred))
         weight = _row_weights(sample_weight, len(y_true))
         known = ~np.isnan(y_true)
-        _refuse(known & ~np.isfinite(y_true), "y_true", y_true, "Leave unknown targets NaN and remove the rest.")
-        _refuse(known & ~np.isfinite(y_pred), "y_pred", y_pred, "Its target is known; only unknown ones are skipped.")
+        _refuse(known & ~np.isfinite(y_true), "y_true", y_true, "Mark unknown targets by NaN.")
+        _refuse(known & ~np.isfinite(y_pred), "y_pred", y_pred, "Only unknown targets are skipped.")
         known &= weight[:, None] != 0
         if not known.any():
             raise ValueError(
@@ -207,7 +211,7 @@ class _KnownTargets:
         return (self.weight * values).sum(axis=0)
 
     def mean(self, values):
-        """Weighted mean of each column over its known rows, NaN for a column with none, shape (n_columns,)."""
+        """Weighted mean of each column over its known rows, shape (n_columns,); NaN with none known."""
         total = self.weight.sum(axis=0)
         means = np.full(total.shape, np.nan)
         return np.divide(self.sum(values), total, out=means, where=total != 0)
@@ -221,6 +225,8 @@ class _KnownTargets:
         else:
             weight = self._column_weights(multioutput)
         there = ~np.isnan(values)
+        if not there.any():
+            return float("nan")
         if weight[there].sum() == 0:
             raise ValueError(
                 "`multioutput` must give a weight other than 0 to a column with known targets, got "
@@ -232,10 +238,17 @@ class _KnownTargets:
         weight = None if isinstance(multioutput, str) else np.asarray(multioutput, dtype=float)
         if weight is None or weight.shape != self.columns:
             raise ValueError(
-                "`multioutput` must be 'uniform_average', 'raw_values' (for R^2 also 'variance_weighted') or weights "
-                f"of shape {self.columns}, got {multioutput!r}."
+                "`multioutput` must be 'uniform_average', 'raw_values' (for R^2 also 'variance_weighted') "
+                f"or weights of shape {self.columns}, got {multioutput!r}."
             )
         return weight.ravel()
+
+
+def _floats(values):
+    """Return an array-like as a float array; the missing values of pandas become NaN."""
+    if isinstance(values, pd.Series | pd.DataFrame):
+        return values.to_numpy(dtype=float, na_value=np.nan)
+    return np.asarray(values, dtype=float)
 
 
 def _is(multioutput, name):
@@ -255,7 +268,8 @@ def _row_weights(sample_weight, n_samples):
     weight = np.asarray(sample_weight, dtype=float)
     if weight.shape != (n_samples,) or not np.isfinite(weight).all():
         raise ValueError(
-            f"`sample_weight` must hold {n_samples} finite numbers, one a row of `y_true`, got shape {weight.shape}."
+            f"`sample_weight` must hold {n_samples} finite numbers, one for each row of `y_true`, "
+            f"got {sample_weight!r}."
         )
     return weight
 
@@ -270,9 +284,10 @@ def _refuse(wrong, name, values, remedy):
 class _AlignedScorer:
     """A scorer ``scorer(estimator, X, y, sample_weight=None)``; larger is better.
 
-    Estimators of skrnn with ``horizon=h`` carry ``_align_targets(X, y)``, which turns the series into targets of the
-    prediction's shape, NaN where the future is not within the rows given. They are looked for inside Pipelines,
-    fitted searches and TransformedTargetRegressor; any other estimator is scored against `y` as it is.
+    Estimators of skrnn carry ``_align_targets(X, y)``. With ``horizon=h`` it turns the series that they were
+    fitted with into targets of the prediction's shape, NaN where the future is not within the rows given. It is
+    looked for inside Pipelines, fitted searches and TransformedTargetRegressor; an estimator without it is
+    scored against `y` as it is.
     """
 
     name: str
@@ -302,7 +317,8 @@ class _AlignedScorer:
 def _targets_and_prediction(estimator, X, y):
     estimator, X = _innermost(estimator, X)
     y_pred = estimator.predict(X)
-    forecaster, X = _innermost(getattr(estimator, "regressor_", estimator), X)  # of a TransformedTargetRegressor
+    # `regressor_` is what TransformedTargetRegressor fitted: only it can align, only the whole can predict.
+    forecaster, X = _innermost(getattr(estimator, "regressor_", estimator), X)
     align = getattr(forecaster, "_align_targets", None)
     return (y if align is None else align(X, y)), y_pred
 
