@@ -1,0 +1,166 @@
+"""Sequences as torch tensors, and batches cut from them in one call each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skrnn._scaling import SMALLEST_SIZE, InputScaling
+from skrnn._validation import Sequences
+
+
+class BatchTargets(NamedTuple):
+    """What a batch learns: values and weights, and what 1 is in the user's units (for the MAE in history).
+
+    All of shape (batch, n_columns), `units` also (1, n_columns); `weights` and `units` are None where they are 1.
+    """
+
+    values: Tensor
+    weights: Tensor | None
+    units: Tensor | None
+
+
+def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dtype, device: str) -> Tensor:
+    """The standardised base on the device, with n_steps rows behind the last, so that each row can begin a window."""
+    return torch.from_numpy(scaling.standardize(sequences, dtype, extra_rows=sequences.n_steps)).to(device)
+
+
+class SequenceDataset:
+    """Standardised sequences on the device, cut into batches without a copy of any window before its batch.
+
+    Parameters
+    ----------
+    base : Tensor of shape (n_rows + n_steps, n_channels)
+        From `standardized_base`; shared by the datasets cut from it.
+    sequences : Sequences
+    scaling : InputScaling
+    values, weights, units : ndarray of shape (n_samples, n_columns), or None
+        Scaled targets (finite; unknown ones hold 0 and weight 0), their weights, and what 1 is in the user's units
+        (one row when all rows are alike).
+    """
+
+    def __init__(
+        self,
+        base: Tensor,
+        sequences: Sequences,
+        scaling: InputScaling,
+        values: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        units: np.ndarray | None = None,
+    ) -> None:
+        n_steps, device, dtype = sequences.n_steps, base.device, base.dtype
+        self.base = base
+        self.first = torch.from_numpy(sequences.first).to(device)
+        lengths = sequences.lengths
+        self.lengths = None if (lengths == n_steps).all() else torch.from_numpy(lengths).to(device)
+        self.n_steps = n_steps
+        self.window_scaling = scaling.window
+        every_channel = len(scaling.channels) == sequences.n_channels
+        self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(device)
+        spread = scaling.spread if every_channel else scaling.spread[scaling.channels]
+        self.spread = torch.from_numpy(spread).to(device, dtype)
+        self.values, self.weights, self.units = (
+            None if array is None else torch.from_numpy(array).to(device, dtype)
+            for array in (values, weights, units)
+        )
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def inputs(self, rows: Tensor) -> dict[str, Tensor | None]:
+        """The sequences at `rows` as {"x": (batch, steps, channels), "lengths": (batch,) or None}."""
+        n_steps, lengths = self.n_steps, None
+        if self.lengths is not None:
+            lengths = self.lengths[rows]
+            n_steps = int(lengths.max())  # trimmed to the longest of the batch
+            if int(lengths.min()) == n_steps:
+                lengths = None
+        n_rows, n_channels = self.base.shape
+        # every window of the base as a view, (n_rows - n_steps + 1, steps, channels)
+        windows = self.base.as_strided((n_rows - n_steps + 1, n_steps, n_channels), (n_channels, n_channels, 1))
+        x = windows.index_select(0, self.first[rows])
+        valid = None
+        if lengths is not None:
+            valid = torch.arange(n_steps, device=x.device) < lengths[:, None]  # (batch, steps)
+        if self.window_scaling is not None:
+            x = self._scale_windows(x, lengths, valid)
+        if valid is not None:
+            x = x * valid[..., None]
+        return {"x": x, "lengths": lengths}
+
+    def _scale_windows(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
+        """Shift and scale each window by its own values (see `InputScaling.window_values`)."""
+        picked = x if self.channels is None else x[..., self.channels]  # (batch, steps, scaled channels)
+        if lengths is None:
+            last = picked[:, -1:]
+        else:
+            last = picked[torch.arange(len(x), device=x.device), lengths - 1][:, None]
+        if self.window_scaling == "last":
+            scaled = (picked - last) / self.spread
+        else:
+            center, size = _mean_and_deviation(picked, valid)
+            scaled = (picked - (center if self.window_scaling == "standard" else last)) / size
+        if self.channels is None:
+            return scaled
+        x[..., self.channels] = scaled
+        return x
+
+    def targets(self, rows: Tensor) -> BatchTargets:
+        """The targets at `rows`."""
+        assert self.values is not None
+        weights = None if self.weights is None else self.weights[rows]
+        units = self.units
+        if units is not None and len(units) > 1:
+            units = units[rows]
+        return BatchTargets(self.values[rows], weights, units)
+
+
+def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over the valid steps of each window, both (batch, 1, channels)."""
+    if valid is None:
+        mean = x.mean(dim=1, keepdim=True)
+        variance = (x - mean).square().mean(dim=1, keepdim=True)
+    else:
+        share = (valid / valid.sum(dim=1, keepdim=True))[..., None].to(x.dtype)  # (batch, steps, 1)
+        mean = (x * share).sum(dim=1, keepdim=True)
+        variance = ((x - mean).square() * share).sum(dim=1, keepdim=True)
+    return mean, variance.sqrt().clamp_(min=SMALLEST_SIZE)
+
+
+class BatchIterator:
+    """Yields (inputs, targets) batch by batch; stands where skorch expects a torch DataLoader.
+
+    Parameters
+    ----------
+    dataset : SequenceDataset
+    batch_size : int
+    shuffle : bool
+        A new order in every epoch.
+    generator : torch.Generator or None
+        Draws the orders.
+    """
+
+    def __init__(
+        self,
+        dataset: SequenceDataset,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor | None], BatchTargets]]:
+        n_samples = len(self.dataset)
+        order = torch.randperm(n_samples, generator=self.generator) if self.shuffle else torch.arange(n_samples)
+        for rows in order.to(self.dataset.first.device).split(self.batch_size):
+            yield self.dataset.inputs(rows), self.dataset.targets(rows)

@@ -1,0 +1,236 @@
+"""The skorch net: batches with lengths, weights and unknown targets; a lean loop; flat parameters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from skrnn._batches import BatchIterator, BatchTargets, SequenceDataset
+from skrnn._optimizer import FlatParameters, clip_gradient, make_schedule
+from skrnn.callbacks import StopTraining
+
+BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class RecurrentNet(NeuralNet):
+    """A skorch net over `SequenceDataset`s.
+
+    It differs from skorch's own in four ways: the loss weighs each target, history is written once an epoch unless a
+    callback listens to batches, the optimizer sees one flat vector of parameters on the CPU, and an interrupt is
+    raised again instead of swallowed.
+
+    Parameters
+    ----------
+    gradient_clip : float or None
+        Largest joint norm of the gradients.
+    max_steps : int or None
+        Training ends after so many batches, wherever in an epoch.
+    lr_schedule : str or None
+        A name of `skrnn._optimizer.SCHEDULES`, or "plateau".
+    flat : bool
+        One flat parameter vector. False for optimizers that treat each tensor by its shape.
+    valid_dataset : SequenceDataset or None
+        Judged after every epoch; dropped when training ends.
+    **kwargs
+        skorch's own.
+
+    Attributes
+    ----------
+    n_steps_ : int
+        Batches trained on so far in this fit.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        gradient_clip: float | None = None,
+        max_steps: int | None = None,
+        lr_schedule: str | None = None,
+        flat: bool = True,
+        valid_dataset: SequenceDataset | None = None,
+        iterator_train: type = BatchIterator,
+        iterator_valid: type = BatchIterator,
+        train_split: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.gradient_clip = gradient_clip
+        self.max_steps = max_steps
+        self.lr_schedule = lr_schedule
+        self.flat = flat
+        self.valid_dataset = valid_dataset
+        super().__init__(
+            *args,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return []  # seconds and losses are written by run_single_epoch
+
+    def train(self, dataset: SequenceDataset) -> None:
+        """Train for `max_epochs` epochs or until a callback raises StopTraining; KeyboardInterrupt passes through.
+
+        skorch's `fit` swallows an interrupt, so that a search would go on with the next candidate.
+        """
+        self.n_steps_ = 0
+        total = -(-len(dataset) // self.batch_size) * self.max_epochs
+        total = total if self.max_steps is None else min(total, self.max_steps)
+        self._schedule = make_schedule(self.lr_schedule, self.optimizer_, total)
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset)
+        except StopTraining:
+            pass
+        finally:
+            self.notify("on_train_end", X=dataset, y=None)
+            self.valid_dataset = self._schedule = None
+            self.release_parameters()
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call every callback; skorch's own callbacks ask for a stop by raising KeyboardInterrupt, ours do not."""
+        getattr(self, method_name)(self, **kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt:
+                if type(callback).__module__.startswith("skrnn."):
+                    raise
+                raise StopTraining from None
+        if method_name == "on_epoch_end":
+            if self.max_steps is not None and self.n_steps_ >= self.max_steps:
+                raise StopTraining
+            if self.lr_schedule == "plateau":
+                record = self.history[-1]
+                self._schedule.step(record.get("valid_loss", record["train_loss"]))
+
+    # -- data ------------------------------------------------------------------------------------------------------
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        return X, self.valid_dataset
+
+    # -- optimisation ----------------------------------------------------------------------------------------------
+
+    def get_all_learnable_params(self) -> Any:
+        """The flat vector as one parameter while training on the CPU, else every parameter by its name."""
+        if getattr(self, "_flat_parameters", None) is not None:
+            yield "flat", self._flat_parameters.parameter
+        else:
+            yield from super().get_all_learnable_params()
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Any:
+        with self._current_init_context("optimizer"):
+            if self.flat and self.device == "cpu":
+                self._flat_parameters: FlatParameters | None = FlatParameters(self.module_)
+            return super().initialize_optimizer(triggered_directly)
+
+    def release_parameters(self) -> None:
+        """Give the module's parameters memory of their own again, so that the net pickles like any other."""
+        if getattr(self, "_flat_parameters", None) is not None:
+            assert self._flat_parameters is not None
+            self._flat_parameters.release()
+            self._flat_parameters = None
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """One update. Optimizers that evaluate the loss several times (LBFGS) get a closure."""
+        parameters = [parameter for _, parameter in self.get_all_learnable_params()]
+        steps: list[dict[str, Tensor]] = []
+
+        def closure() -> Tensor:
+            self._zero_grad_optimizer(set_to_none=not self.flat)
+            steps.append(self.train_step_single(batch, **fit_params))
+            if self._listens["on_grad_computed"]:
+                named = list(self.get_all_learnable_params())
+                self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+            if self.gradient_clip is not None:
+                clip_gradient(parameters, self.gradient_clip)
+            return steps[-1]["loss"]
+
+        self._step_optimizer(closure)
+        if self._schedule is not None and self.lr_schedule != "plateau":
+            self._schedule.step()
+        return steps[0]
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """Prediction, loss and gradients of one batch; the module is in training mode since the epoch began."""
+        inputs, targets = batch
+        y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, targets, X=inputs, training=True)
+        loss.backward()
+        return {"loss": loss, "y_pred": y_pred}
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """Prediction and loss of one batch, without gradients."""
+        inputs, targets = batch
+        with torch.no_grad():
+            y_pred = self.infer(inputs)
+            return {"loss": self.get_loss(y_pred, targets, X=inputs), "y_pred": y_pred}
+
+    def infer(self, x: dict[str, Tensor | None], **fit_params: Any) -> Tensor:
+        """The module's output for a batch of `SequenceDataset`, whose tensors are on the device already."""
+        return self.module_(**x, **fit_params)
+
+    def get_loss(self, y_pred: Tensor, y_true: BatchTargets, X: Any = None, training: bool = False) -> Tensor:
+        """Mean over the batch of weight times loss; weights have mean 1 over the training set."""
+        loss = self.criterion_(y_pred, y_true.values)  # (batch, n_columns)
+        return loss.mean() if y_true.weights is None else (loss * y_true.weights).mean()
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """One pass over the data: losses and the mean absolute error in the target's units go into history once."""
+        if iterator is None:
+            return
+        self._listens = {event: self._has_listener(event) for event in BATCH_EVENTS}
+        self._set_training(training)
+        begin = time.perf_counter()
+        losses, counts, errors, known = [], [], [], []
+        for batch in iterator:
+            if training and self.max_steps is not None and self.n_steps_ >= self.max_steps:
+                break
+            if self._listens["on_batch_begin"]:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            targets = batch[1]
+            losses.append(step["loss"].detach())
+            counts.append(len(targets.values))
+            error, weight = absolute_error(step["y_pred"].detach(), targets)
+            errors.append(error)
+            known.append(weight)
+            if training:
+                self.n_steps_ += 1
+            if self._listens["on_batch_end"]:
+                self.history.record_batch(prefix + "_loss", losses[-1].item())
+                self.history.record_batch(prefix + "_batch_size", counts[-1])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        weight = torch.tensor(counts, dtype=losses[0].dtype, device=losses[0].device)
+        mean_loss = float((torch.stack(losses) * weight).sum() / weight.sum())
+        mean_error = float(torch.stack(errors).sum() / max(float(torch.stack(known).sum()), 1e-300))
+        self.history.record(prefix + "_loss", mean_loss)
+        self.history.record(prefix + "_mae", mean_error)
+        self.history.record(prefix + "_seconds", time.perf_counter() - begin)
+        if training:
+            self.history.record("lr", float(self.optimizer_.param_groups[0]["lr"]))
+
+    def _has_listener(self, event: str) -> bool:
+        """Whether any callback, or a subclass of this net, does something on an event of each batch."""
+        if getattr(type(self), event) is not getattr(NeuralNet, event):
+            return True
+        return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
+
+
+def absolute_error(y_pred: Tensor, targets: BatchTargets) -> tuple[Tensor, Tensor]:
+    """Summed absolute error of a batch in the user's units, and the summed weight it belongs to (both scalars)."""
+    error = (y_pred - targets.values).abs()
+    if targets.units is not None:
+        error = error * targets.units
+    if targets.weights is None:
+        return error.sum(), torch.tensor(float(error.numel()), device=error.device)
+    return (error * targets.weights).sum(), targets.weights.sum()

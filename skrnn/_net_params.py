@@ -1,0 +1,92 @@
+"""`net_params`: everything of skorch and torch that has no parameter of its own, by skorch's double-underscore names."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+# net_params key -> the flat parameter that decides the same thing
+SHADOWS = {
+    "lr": "lr",
+    "optimizer": "optimizer",
+    "optimizer__lr": "lr",
+    "optimizer__weight_decay": "weight_decay",
+    "max_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "iterator_train__batch_size": "batch_size",
+    "iterator_train__shuffle": "shuffle",
+    "iterator_train__generator": "random_state",
+    "device": "device",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+    "criterion": "loss",
+    "criterion__reduction": "loss",
+    "train_split": "validation",
+    "valid_dataset": "validation",
+    "gradient_clip": "gradient_clip",
+    "max_steps": "max_steps",
+    "lr_schedule": "lr_schedule",
+    "module__cell": "cell",
+    "module__hidden_size": "hidden_size",
+    "module__n_layers": "n_layers",
+    "module__bidirectional": "bidirectional",
+    "module__dropout": "dropout",
+    "module__n_channels": "n_channels",
+    "module__n_outputs": "horizon",
+    "module__dtype": "dtype",
+    "module__seed": "random_state",
+}
+PREFIXES = ("optimizer", "module", "criterion", "iterator_train", "iterator_valid", "callbacks")
+PLAIN = ("callbacks", "compile", "torch_load_kwargs", "predict_nonlinearity", "use_caching")
+
+
+def is_nested(name: str) -> bool:
+    """Whether a parameter name belongs into `net_params`, such as "optimizer__betas"."""
+    return name.partition("__")[0] in PREFIXES and "__" in name
+
+
+def check_net_params(net_params: Any, parts: dict[str, Any]) -> dict[str, Any]:
+    """Return a deep copy of `net_params` after every key was found to name something that has no flat parameter.
+
+    Parameters
+    ----------
+    net_params : dict or None
+    parts : dict
+        For "optimizer", "module", "criterion" and the iterators the class whose arguments may be named.
+
+    Raises
+    ------
+    ValueError
+        A key that shadows a flat parameter, or that names nothing.
+    """
+    if net_params is None:
+        return {}
+    if not isinstance(net_params, dict):
+        raise ValueError(
+            f"`net_params` must be a dict such as {{'optimizer__betas': (0.9, 0.99)}} or None, got {net_params!r}."
+        )
+    for key in net_params:
+        if key in SHADOWS:
+            raise ValueError(
+                f"net_params[{key!r}] shadows the parameter `{SHADOWS[key]}`; set {SHADOWS[key]}=... instead."
+            )
+        prefix, _, argument = str(key).partition("__")
+        if key in PLAIN or (prefix == "callbacks" and argument):
+            continue
+        if not argument or prefix not in parts:
+            raise ValueError(
+                f"net_params[{key!r}] names nothing that can be set. Expected one of {', '.join(PLAIN)}, or an "
+                f"argument behind one of {', '.join(p + '__' for p in PREFIXES)} (see the documentation of skorch)."
+            )
+        allowed = _arguments(parts[prefix])
+        if argument not in allowed and not (prefix == "optimizer" and argument.startswith("param_groups")):
+            raise ValueError(
+                f"net_params[{key!r}] names nothing: {parts[prefix].__name__} has no argument {argument!r}, only "
+                f"{', '.join(sorted(allowed))}."
+            )
+    return copy.deepcopy(net_params)  # callbacks get state while they run
+
+
+def _arguments(part: Any) -> set[str]:
+    return set(inspect.signature(part.__init__).parameters) - {"self", "params", "dataset", "args", "kwargs"}

@@ -1,0 +1,83 @@
+"""Optimizers and learning-rate schedules by name, and all parameters of a net as one flat vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+SCHEDULES = ("cosine", "onecycle", "plateau")
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+class FlatParameters:
+    """One vector that holds all parameters of a module, and one that holds their gradients.
+
+    The module's parameters and their gradients become views of the two. An optimizer then makes one call for all of
+    them instead of one for each, and clipping and copying are one operation (measured: 30 us instead of 140-490 us a
+    step of Adam). The order is that of `module.parameters()`.
+
+    Attributes
+    ----------
+    parameter : nn.Parameter of shape (n_parameters,)
+        With `grad` set.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._parameters = list(module.parameters())
+        self.parameter = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in self._parameters]))
+        self.parameter.grad = torch.zeros_like(self.parameter)
+        begin = 0
+        for p in self._parameters:
+            end = begin + p.numel()
+            p.data = self.parameter.data[begin:end].view_as(p)
+            p.grad = self.parameter.grad[begin:end].view_as(p)
+            begin = end
+
+    def release(self) -> None:
+        """Give every parameter memory of its own again, so that the module can be pickled and copied piece by piece."""
+        for p in self._parameters:
+            p.data = p.data.clone()
+            p.grad = None
+
+
+def clip_gradient(parameters: list[nn.Parameter], max_norm: float) -> None:
+    """Scale the gradients so that their joint Euclidean norm is at most `max_norm` (Pascanu et al. 2013)."""
+    if len(parameters) > 1:
+        nn.utils.clip_grad_norm_(parameters, max_norm)
+        return
+    gradient = parameters[0].grad
+    assert gradient is not None
+    gradient.mul_((max_norm / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
+
+
+def make_schedule(name: str | None, optimizer: torch.optim.Optimizer, total_steps: int) -> Any:
+    """The torch scheduler of a name: stepped after every batch, "plateau" after every epoch with the loss; or None.
+
+    Parameters
+    ----------
+    name : {"cosine", "onecycle", "plateau"} or None
+        "cosine" anneals the lr to 0 over the whole training (Loshchilov and Hutter 2017), "onecycle" warms up over
+        30 % of it and then anneals (Smith 2018), "plateau" halves the lr after 5 epochs without a better loss.
+    optimizer : torch optimizer
+        Its lr is the highest.
+    total_steps : int
+        Batches in the whole training.
+    """
+    if name is None:
+        return None
+    if name == "plateau":
+        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5)
+    if name == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)
+    lr = [group["lr"] for group in optimizer.param_groups]
+    # one step more than there are batches: the last call of step comes after the last batch
+    return lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=total_steps + 1, cycle_momentum=False)

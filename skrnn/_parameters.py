@@ -1,0 +1,52 @@
+"""Checks of constructor parameters: expected, got, remedy."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+
+def check_int(name: str, value: Any, *, low: int) -> int:
+    """Return `value` when it is an int of at least `low` (bool and float are not ints), else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ValueError(f"`{name}` must be an int of at least {low}, got {value!r}.")
+    return int(value)
+
+
+def check_float(
+    name: str, value: Any, *, low: float, high: float = math.inf, open_low: bool = False, open_high: bool = False
+) -> float:
+    """Return `value` when it is a finite number between `low` and `high`, else raise ValueError.
+
+    `open_low` and `open_high` exclude the limit itself.
+    """
+    inside = (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and (value > low if open_low else value >= low)
+        and (value < high if open_high else value <= high)
+    )
+    if not inside:
+        lower = f"greater than {low}" if open_low else f"of at least {low}"
+        upper = "" if math.isinf(high) else f" and {'below' if open_high else 'at most'} {high}"
+        raise ValueError(f"`{name}` must be a number {lower}{upper}, got {value!r}.")
+    return float(value)
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """Return `value` when it is True or False, else raise ValueError."""
+    if value is True or value is False or type(value).__name__ == "bool":  # numpy's bool too
+        return bool(value)
+    raise ValueError(f"`{name}` must be True or False, got {value!r}.")
+
+
+def check_option(name: str, value: Any, options: Sequence[Any], *, also: str = "") -> Any:
+    """Return `value` when it is one of `options`, else raise ValueError that lists them (and `also`)."""
+    for option in options:
+        if value is option or (isinstance(value, str) and value == option):
+            return value
+    listed = ", ".join(repr(option) for option in options)
+    raise ValueError(f"`{name}` must be one of {listed}{also}, got {value!r}.")

@@ -1,0 +1,207 @@
+"""Standardisation of sequences and targets, and the scaling of each window by its own values.
+
+Two steps. The base is standardised once, per channel, in float64. Then each window may be shifted and scaled by its
+own last value, mean and standard deviation (`window_scaling`); targets that are the future of a channel are shifted and
+scaled alike, and what is left of them is standardised. Everything is undone on the way out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skrnn._validation import Sequences
+
+ROWS_AT_ONCE = 65536
+MEASURED_WINDOWS = 4096  # windows from which the spread after window scaling is measured
+SMALLEST_SIZE = 1e-3  # in standard deviations of the channel; keeps nearly constant windows finite
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """Per-channel standardisation and the scaling of each window by its own values.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (n_channels,)
+    window : str or None
+        None, "last" (x - last), "standard" ((x - mean) / sd) or "last_standard" ((x - last) / sd), last, mean and sd
+        being those of the window's valid steps.
+    channels : ndarray of int64
+        The channels that `window` applies to, ascending.
+    spread : ndarray of float64, shape (n_channels,)
+        What windows are divided by after that, so that the net sees numbers of size 1.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    window: str | None
+    channels: np.ndarray
+    spread: np.ndarray
+
+    def standardize(self, sequences: Sequences, dtype: np.dtype, extra_rows: int = 0) -> np.ndarray:
+        """The standardised base as a new array of `dtype`, with `extra_rows` zero rows behind it."""
+        base = sequences.base
+        out = np.zeros((len(base) + extra_rows, base.shape[1]), dtype)
+        for begin in range(0, len(base), ROWS_AT_ONCE):
+            block = slice(begin, min(begin + ROWS_AT_ONCE, len(base)))
+            # float64 until it is stored; padding rows become 0 and are masked by length in every batch
+            out[block] = np.nan_to_num((base[block] - self.mean) / self.scale)
+        return out
+
+    def window_values(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        """The centre and the size of each window in standardised units, both (n_samples, n_scaled_channels), float64."""
+        base, mean, scale = sequences.base[:, self.channels], self.mean[self.channels], self.scale[self.channels]
+        last = (base[sequences.last] - mean) / scale
+        if self.window == "last":
+            return last, np.ones_like(last)
+        center, size = np.empty_like(last), np.empty_like(last)
+        steps = np.arange(sequences.n_steps)
+        at_once = max(1, ROWS_AT_ONCE // sequences.n_steps)
+        for begin in range(0, len(sequences), at_once):
+            block = slice(begin, begin + at_once)
+            length = sequences.lengths[block, None]  # (block, 1)
+            row = np.minimum(sequences.first[block, None] + steps, len(base) - 1)
+            x = (base[row] - mean) / scale  # (block, n_steps, n_scaled_channels)
+            valid = (steps < length)[..., None]
+            center[block] = np.where(valid, x, 0).sum(axis=1) / length
+            variance = (np.where(valid, x - center[block][:, None], 0) ** 2).sum(axis=1) / length
+            size[block] = np.maximum(np.sqrt(variance), SMALLEST_SIZE)
+        return (center if self.window == "standard" else last), size
+
+
+def fit_input_scaling(
+    sequences: Sequences,
+    sample_weight: np.ndarray | None,
+    *,
+    standardize: bool,
+    window: str | None,
+    channels: np.ndarray,
+) -> InputScaling:
+    """Measure mean and scale of each channel over the valid steps, each step counted as often as it is read.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    sample_weight : ndarray of shape (n_samples,) or None
+    standardize : bool
+        False leaves the values as they are (mean 0, scale 1).
+    window : str or None
+    channels : ndarray of int
+    """
+    n_channels = sequences.n_channels
+    ones = np.ones(n_channels)
+    if not standardize:
+        return InputScaling(np.zeros(n_channels), ones, window, channels, ones)
+    counts = sequences.row_weights(sample_weight)
+    mean, variance = _moments(sequences.base, counts)
+    threshold = 10 * np.finfo(sequences.base.dtype).eps * np.abs(mean)  # a constant channel, up to rounding
+    scale = np.where(np.sqrt(variance) > np.maximum(threshold, TINY), np.sqrt(variance), 1.0)
+    scaling = InputScaling(mean, scale, window, channels, ones)
+    if window != "last" or not len(channels):
+        return scaling
+    return InputScaling(mean, scale, window, channels, _spread(scaling, sequences, sample_weight))
+
+
+def _moments(base: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and variance of each channel in two passes over blocks of rows, in float64."""
+    total = counts.sum()
+    mean = np.zeros(base.shape[1])
+    variance = np.zeros(base.shape[1])
+    blocks = [slice(begin, begin + ROWS_AT_ONCE) for begin in range(0, len(base), ROWS_AT_ONCE)]
+    for block in blocks:
+        used = counts[block] > 0
+        mean += counts[block][used] @ base[block][used].astype(np.float64)
+    mean /= total
+    for block in blocks:
+        used = counts[block] > 0
+        variance += counts[block][used] @ (base[block][used] - mean) ** 2
+    return mean, variance / total
+
+
+def _spread(scaling: InputScaling, sequences: Sequences, sample_weight: np.ndarray | None) -> np.ndarray:
+    """Root mean square of the windows after their last value is taken off, per channel, from evenly spread windows."""
+    some = np.unique(np.linspace(0, len(sequences) - 1, MEASURED_WINDOWS).astype(int))
+    steps = np.arange(sequences.n_steps)
+    row = np.minimum(sequences.first[some, None] + steps, len(sequences.base) - 1)
+    valid = steps < sequences.lengths[some, None]  # (n_some, n_steps)
+    weight = valid * (1.0 if sample_weight is None else sample_weight[some, None])
+    spread = np.ones(sequences.n_channels)
+    for channel in scaling.channels:
+        x = np.nan_to_num(sequences.base[:, channel][row].astype(np.float64))
+        x = (x - sequences.base[sequences.last[some], channel, None]) / scaling.scale[channel]
+        power = (weight * x**2).sum() / weight.sum()
+        spread[channel] = np.sqrt(power) if power > TINY else 1.0
+    return spread
+
+
+def target_rows(
+    inputs: InputScaling, sequences: Sequences, channels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Offset and unit of each row's targets in the user's units, both (n_samples, n_columns); None means 0 and 1.
+
+    Parameters
+    ----------
+    inputs : InputScaling
+    sequences : Sequences
+    channels : ndarray of int, shape (n_columns,)
+        The channel whose future each column is, -1 where it is none (offset 0, unit 1).
+    """
+    follows = np.isin(channels, inputs.channels)
+    if inputs.window is None or not follows.any():
+        return None
+    center, size = inputs.window_values(sequences)  # (n_samples, n_scaled_channels)
+    mean, scale = inputs.mean[inputs.channels], inputs.scale[inputs.channels]
+    position = np.searchsorted(inputs.channels, np.where(follows, channels, inputs.channels[0]))
+    offset = np.where(follows, (center * scale + mean)[:, position], 0.0)
+    unit = np.where(follows, (size * (1.0 if inputs.window == "last" else scale))[:, position], 1.0)
+    return offset, unit
+
+
+@dataclass(frozen=True)
+class TargetScaling:
+    """Standardisation of target columns, after those that are the future of a channel were scaled by its window.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of float64, shape (n_columns,)
+        Of what is left after the scaling by the window.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def scale_targets(self, values: np.ndarray, rows: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+        """Targets in the user's units -> what the net learns, shape (n_samples, n_columns)."""
+        if rows is not None:
+            values = (values - rows[0]) / rows[1]
+        return (values - self.mean) / self.scale
+
+    def restore(self, outputs: np.ndarray, rows: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+        """Outputs of the net -> the user's units."""
+        values = outputs * self.scale + self.mean
+        return values if rows is None else values * rows[1] + rows[0]
+
+
+def fit_target_scaling(
+    values: np.ndarray,
+    sample_weight: np.ndarray | None,
+    *,
+    standardize: bool,
+    rows: tuple[np.ndarray, np.ndarray] | None,
+) -> TargetScaling:
+    """Measure mean and scale of each target column over its known rows, after the scaling by the window."""
+    n_columns = values.shape[1]
+    if not standardize:
+        return TargetScaling(np.zeros(n_columns), np.ones(n_columns))
+    if rows is not None:
+        values = (values - rows[0]) / rows[1]
+    known = ~np.isnan(values)
+    weight = known * (1.0 if sample_weight is None else sample_weight[:, None])
+    total = np.maximum(weight.sum(axis=0), TINY)
+    mean = (weight * np.where(known, values, 0)).sum(axis=0) / total
+    variance = (weight * np.where(known, values - mean, 0) ** 2).sum(axis=0) / total
+    scale = np.where(np.sqrt(variance) > TINY * (1 + np.abs(mean)), np.sqrt(variance), 1.0)
+    return TargetScaling(mean, scale)

@@ -1,0 +1,255 @@
+"""What users pass as y -> one float64 matrix of target columns, with NaN where a target is unknown.
+
+For windows of a series a target may be the future of a channel. Where that can be seen, each column knows its channel
+and its step, and no target may lie beyond the last row that the fit call was given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skrnn._validation import Sequences
+
+UNKNOWN = -1  # channel of a target column that is no channel of X
+MATCH_ROWS = 32  # samples compared before a whole column is
+MATCH_SHIFTS = 1024  # the furthest future step that is looked for
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets as columns: `values[:, j]` is what output j of the net learns.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n_samples, n_columns)
+        NaN where unknown.
+    shape : tuple of int
+        The shape of one row as the user sees it: () for 1-D y, (n_outputs,), (horizon,) or (horizon, n_outputs).
+    channels : ndarray of int, shape (n_columns,)
+        The channel of X whose future a column is, -1 where it is none.
+    reach : int
+        How many rows ahead the furthest column looks (0 when not known).
+    """
+
+    values: np.ndarray
+    shape: tuple[int, ...]
+    channels: np.ndarray
+    reach: int = 0
+
+
+def check_y(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:
+    """Return y as float64 of 1 to 3 axes; NaN is allowed (an unlabelled row), infinity is not.
+
+    Raises
+    ------
+    ValueError
+        y missing, of the wrong length, infinite, not numeric, or all NaN.
+    """
+    if y is None:
+        raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
+    y = check_array(
+        y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
+    )
+    if not 1 <= y.ndim <= 3:
+        raise ValueError(f"y must have 1, 2 or 3 axes, got shape {y.shape}.")
+    if len(y) != n_samples:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_samples} rows and y has {len(y)}. "
+            "Every row of X needs one row of y; give NaN where the target is unknown."
+        )
+    if np.isnan(y).all():
+        raise ValueError(f"y holds no known value: all {y.size} are NaN. At least one row needs a target.")
+    return y
+
+
+def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.ndarray | None) -> Targets:
+    """Targets given row by row; the future of a channel is found by equality and masked beyond the call's last row.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,), (n_samples, n_columns) or (n_samples, horizon, n_outputs)
+    sequences : Sequences
+    target_channels : ndarray of int or None
+        The channels named by the user: one for all columns, one per output, or one per column. None: find them.
+    """
+    values = y.reshape(len(y), -1)
+    shape = y.shape[1:]
+    channels = np.full(values.shape[1], UNKNOWN)
+    reach = 0
+    if sequences.are_windows:
+        rows = _RowMap(sequences)
+        hints = np.full(values.shape[1], UNKNOWN)
+        if target_channels is not None:
+            hints = _spread_over_columns(target_channels, shape)
+        values = values.copy()
+        guess: tuple[int, int] | None = None
+        for j in range(values.shape[1]):
+            found = rows.find(values[:, j], int(hints[j]), guess)
+            if found is None:
+                continue
+            channels[j], shift = found
+            guess = (int(channels[j]), shift + 1)  # the next column is most often the next step
+            values[rows.is_beyond(shift), j] = np.nan
+            reach = max(reach, shift)
+        channels = np.where(hints == UNKNOWN, channels, hints)
+    elif target_channels is not None:
+        channels = _spread_over_columns(target_channels, shape)
+    if np.isnan(values).all():
+        raise ValueError(
+            "No target is known within the rows given: every value of y lies beyond the last row of its series. "
+            "Give more rows, or a shorter horizon."
+        )
+    return Targets(values, shape, channels, reach)
+
+
+def future_of_series(
+    y: np.ndarray,
+    sequences: Sequences,
+    horizon: int,
+    target_channels: np.ndarray | None,
+    *,
+    may_be_unknown: bool = False,
+) -> Targets:
+    """Targets built from the series itself: row t learns y[t + 1] ... y[t + horizon], inside its segment.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The series, one value per row of X.
+    horizon : int
+    target_channels : ndarray of int or None
+    may_be_unknown : bool
+        Whether it is no error that no row has a future.
+
+    Raises
+    ------
+    ValueError
+        X is not windows of a series, y is 3-D, or no row has a future.
+    """
+    if not sequences.are_windows:
+        raise ValueError(
+            f"horizon={horizon} builds each row's future from the series y, so X must be windows of a series "
+            "(from SlidingWindowTransformer or numpy's sliding_window_view). For other sequences pass the targets "
+            "themselves as y and leave horizon=None."
+        )
+    if y.ndim > 2:
+        raise ValueError(
+            f"With horizon={horizon} y must be the series itself, of shape (n_samples,) or (n_samples, n_outputs); "
+            f"got shape {y.shape}. For targets built by future_targets set horizon=None."
+        )
+    rows = _RowMap(sequences)
+    series = y[:, None] if y.ndim == 1 else y  # (n_samples, n_outputs)
+    n_samples, n_outputs = series.shape
+    values = np.full((n_samples, horizon, n_outputs), np.nan)
+    for step in range(1, horizon + 1):
+        sample, known = rows.ahead(step)
+        values[known, step - 1] = series[sample[known]]
+    if not may_be_unknown and np.isnan(values).all():
+        raise ValueError(
+            f"horizon={horizon} leaves no row with a known future: the longest of the series given has "
+            f"{rows.longest_segment()} rows. Give more rows, or a horizon below that."
+        )
+    if target_channels is None:
+        found = [rows.find(series[:, j], UNKNOWN, None, shifts=range(1)) for j in range(n_outputs)]
+        outputs = np.array([UNKNOWN if match is None else match[0] for match in found])
+    else:
+        outputs = _spread_over_columns(target_channels, y.shape[1:])
+    shape = (horizon,) if y.ndim == 1 else (horizon, n_outputs)
+    return Targets(values.reshape(n_samples, -1), shape, np.tile(outputs, horizon), horizon)
+
+
+def copied_channel(y: np.ndarray, sequences: Sequences) -> int | None:
+    """The channel whose value at the window's last step is y itself, so that a net could copy its input; or None."""
+    if not sequences.are_windows or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+        return None
+    match = _RowMap(sequences).find(y.reshape(-1), UNKNOWN, None, shifts=range(1))
+    return None if match is None else match[0]
+
+
+def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """One channel per column from one channel for all, one per output, or one per column."""
+    n_columns = int(np.prod(shape, dtype=np.int64))
+    n_given = len(target_channels)
+    if n_columns % n_given or n_given not in (1, n_columns, shape[-1] if shape else 1):
+        raise ValueError(
+            f"`target_channels` must name one channel, or one for each output of y, got {n_given} for y with "
+            f"{shape or (1,)} values per row."
+        )
+    return np.tile(target_channels, n_columns // n_given)
+
+
+class _RowMap:
+    """Which sample ends on which base row, so that the sample some steps ahead can be looked up."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        assert sequences.segment is not None and sequences.series is not None
+        self.base = sequences.base
+        self.last = sequences.last
+        self.segment = sequences.segment
+        self.series = sequences.series
+        self.sample_at = np.full(len(self.base), -1)  # base row -> sample, -1 where none ends
+        self.sample_at[self.last] = np.arange(len(self.last))
+
+    def ahead(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The sample `step` rows after each sample (n_samples,), and whether it is there in the same segment."""
+        row = self.last + step
+        inside = row < len(self.base)
+        sample = self.sample_at[np.where(inside, row, 0)]
+        known = inside & (sample >= 0)
+        known &= self.segment[sample] == self.segment
+        return sample, known
+
+    def is_beyond(self, step: int) -> np.ndarray:
+        """Whether `step` rows after a sample lies after the last row of its series in this call, (n_samples,)."""
+        newest = np.full(int(self.series.max()) + 1, -1)
+        np.maximum.at(newest, self.series, self.last)
+        return self.last + step > newest[self.series]
+
+    def longest_segment(self) -> int:
+        return int(np.unique(self.segment, return_counts=True)[1].max())
+
+    def find(
+        self, y: np.ndarray, channel: int, guess: tuple[int, int] | None, *, shifts: range | None = None
+    ) -> tuple[int, int] | None:
+        """The (channel, shift) for which y[t] is the channel's value `shift` rows after t, wherever both are known.
+
+        `channel` restricts the search (-1: all), `guess` is tried first, `shifts` are those to try (default: the
+        future up to `MATCH_SHIFTS` rows). A constant y matches nothing.
+        """
+        known = np.flatnonzero(~np.isnan(y))
+        if len(known) < 2 or (y[known] == y[known[0]]).all():
+            return None
+        y = y.astype(self.base.dtype)
+        if guess is not None and channel in (UNKNOWN, guess[0]) and self._matches(y, known, *guess):
+            return guess
+        tried = range(1, min(MATCH_SHIFTS, len(self.base) - 1) + 1) if shifts is None else shifts
+        for shift, candidate in self._candidates(y, known[:MATCH_ROWS], np.arange(tried.start, tried.stop)):
+            if channel in (UNKNOWN, candidate) and self._matches(y, known, candidate, shift):
+                return candidate, shift
+        return None
+
+    def _candidates(self, y: np.ndarray, few: np.ndarray, shifts: np.ndarray) -> list[tuple[int, int]]:
+        """The (shift, channel) pairs that no one of a few samples contradicts, nearest shift first."""
+        possible = np.ones((len(shifts), self.base.shape[1]), dtype=bool)
+        for t in few:
+            row = self.last[t] + shifts  # (n_shifts,)
+            sample = self.sample_at[np.minimum(row, len(self.base) - 1)]
+            inside = (row < len(self.base)) & (sample >= 0) & (self.segment[sample] == self.segment[t])
+            possible &= ~inside[:, None] | (self.base[np.minimum(row, len(self.base) - 1)] == y[t])
+        return [(int(shifts[i]), int(j)) for i, j in np.argwhere(possible)]
+
+    def _matches(self, y: np.ndarray, known: np.ndarray, channel: int, shift: int) -> bool:
+        """Whether y equals the channel `shift` rows on at every known sample that has such a row (at least one)."""
+        row = self.last[known] + shift
+        inside = row < len(self.base)
+        sample = self.sample_at[np.where(inside, row, 0)]
+        inside &= (sample >= 0) & (self.segment[sample] == self.segment[known])
+        if not inside.any():
+            return False
+        ahead = self.base[row[inside], channel]
+        here = y[known[inside]]
+        return bool((ahead == here).all() and (here != here[0]).any())

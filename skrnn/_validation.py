@@ -1,0 +1,293 @@
+"""What users pass as X -> `Sequences`: one matrix of rows, and where in it each sequence begins and ends.
+
+Every kind of input becomes the same thing without a copy of its windows: a `Windows` and a strided view keep their
+base, a 3-D block is read as its rows one after the other, ragged lists are joined, a 2-D table is cut into steps.
+"""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skrnn._sequences import Windows
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Checked sequences: sample i is the rows `first[i]` to `last[i]` (both included) of `base`.
+
+    Attributes
+    ----------
+    base : ndarray of shape (n_rows, n_channels)
+        float32 or float64. Finite in every row that a sequence reads.
+    first, last : ndarray of int64, shape (n_samples,)
+    n_steps : int
+        The length of a sequence without padding: the window, or the longest sequence.
+    segment, series : ndarray of int64, shape (n_samples,), or None
+        For windows of a series: the base row where the piece without holes begins, and the code of the series.
+        None for sequences that have nothing to do with each other.
+    channel_names : tuple of str or None
+    layout : str
+        "sequences" (3-D or ragged) or "table" (2-D); an estimator fitted on one refuses the other.
+    """
+
+    base: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    n_steps: int
+    segment: np.ndarray | None = None
+    series: np.ndarray | None = None
+    channel_names: tuple[str, ...] | None = None
+    layout: str = "sequences"
+
+    def __len__(self) -> int:
+        return len(self.last)
+
+    @property
+    def n_channels(self) -> int:
+        return self.base.shape[1]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Valid steps of each sequence, shape (n_samples,)."""
+        return self.last - self.first + 1
+
+    @property
+    def are_windows(self) -> bool:
+        """Whether the samples are windows of one or more series, so that neighbours share rows."""
+        return self.segment is not None
+
+    def take(self, rows: np.ndarray) -> Sequences:
+        """The sequences at `rows` (positions or a mask); the base is shared, not copied."""
+        cut = {"first": self.first[rows], "last": self.last[rows]}
+        if self.segment is not None and self.series is not None:
+            cut |= {"segment": self.segment[rows], "series": self.series[rows]}
+        return replace(self, **cut)
+
+    def row_weights(self, sample_weight: np.ndarray | None = None) -> np.ndarray:
+        """How often each base row is read, each reading counted with the weight of its sample, shape (n_rows,)."""
+        weight = np.ones(len(self)) if sample_weight is None else sample_weight
+        change = np.bincount(self.first, weight, len(self.base) + 1)
+        change -= np.bincount(self.last + 1, weight, len(self.base) + 1)
+        counts = np.cumsum(change[:-1])
+        counts[counts < 1e-9 * max(counts.max(), 1.0)] = 0.0  # what the cumulative sum of fractions leaves
+        return counts
+
+
+def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
+    """Turn whatever a user passes as X into `Sequences`, 2-D input excepted (see `table_sequences`).
+
+    Parameters
+    ----------
+    X : Windows, ndarray of shape (n_samples, n_steps, n_channels), or list of arrays
+        A list holds one array of shape (n_steps_i, n_channels) or (n_steps_i,) per sample.
+    n_channels : int, optional
+        How many channels are expected.
+
+    Raises
+    ------
+    ValueError
+        NaN or infinity inside a sequence, a sequence of padding only, unequal channels, no samples.
+    """
+    if isinstance(X, Windows):
+        sequences = _from_windows(X)
+    elif getattr(X, "ndim", None) == 3:
+        X = check_array(X, allow_nd=True, dtype=[np.float64, np.float32], ensure_all_finite=False, input_name="X")
+        windows = windows_of_view(X)
+        sequences = _from_block(X) if windows is None else _from_windows(windows)
+    else:
+        sequences = _from_ragged(X)
+    if n_channels is not None and sequences.n_channels != n_channels:
+        raise ValueError(
+            f"X has {sequences.n_channels} channels, but {n_channels} were expected as in `fit`. "
+            "The third axis of X must hold the same channels in the same order."
+        )
+    _check_finite(sequences)
+    return sequences
+
+
+def is_sequence_input(X: Any) -> bool:
+    """Whether X is 3-D or ragged, and so not an ordinary table."""
+    if isinstance(X, Windows) or getattr(X, "ndim", None) == 3:
+        return True
+    if isinstance(X, np.ndarray):
+        ragged = X.dtype == object and X.ndim == 1 and len(X) > 0
+        return ragged and all(_depth(sequence) in (1, 2) for sequence in X)
+    if not isinstance(X, (list, tuple)) or not X:
+        return False
+    depths = {_depth(sequence) for sequence in X}
+    if depths == {2}:
+        return True
+    return depths == {1} and len({len(sequence) for sequence in X}) > 1  # equal lengths: an ordinary table
+
+
+def _depth(sequence: Any) -> int:
+    """Number of axes of one sequence: 0 for a number, -1 for what cannot be a sequence."""
+    if isinstance(sequence, numbers.Number):
+        return 0
+    if isinstance(sequence, (str, bytes, dict)):
+        return -1
+    if hasattr(sequence, "ndim"):
+        return int(sequence.ndim)
+    if not isinstance(sequence, (list, tuple)):
+        return -1
+    return 1 + _depth(sequence[0]) if len(sequence) else 1
+
+
+def table_sequences(X: np.ndarray, n_channels: int | None) -> Sequences:
+    """Read a finite 2-D array as sequences: oldest step first, channels fastest.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_steps * n_channels)
+    n_channels : int or None
+        None means 1.
+
+    Raises
+    ------
+    ValueError
+        When the number of columns is no multiple of `n_channels`.
+    """
+    n_samples, n_columns = X.shape
+    channels = n_channels or 1
+    if n_columns % channels:
+        raise ValueError(
+            f"X has {n_columns} columns, which is no multiple of n_channels={channels}. "
+            "Columns are read oldest step first, channels fastest (a_lag1, b_lag1, a_lag0, b_lag0)."
+        )
+    n_steps = n_columns // channels
+    first = np.arange(n_samples) * n_steps
+    base = X.reshape(n_samples * n_steps, channels)
+    return Sequences(base, first, first + n_steps - 1, n_steps, layout="table")
+
+
+def windows_of_view(X: np.ndarray) -> Windows | None:
+    """Recognise a strided view of overlapping windows and return it as `Windows` over its own memory.
+
+    Neighbouring samples of such a view share rows: going one sample on is going `stride` steps on, with a stride
+    shorter than the window. Leading all-NaN rows of the base are padding. None for any other array.
+    """
+    n_samples, n_steps, n_channels = X.shape
+    sample_stride, step_stride, channel_stride = X.strides
+    if n_samples < 2 or n_steps < 2 or step_stride <= 0 or sample_stride % step_stride:
+        return None
+    stride = sample_stride // step_stride
+    if not 0 < stride < n_steps:
+        return None
+    n_rows = (n_samples - 1) * stride + n_steps
+    base = np.lib.stride_tricks.as_strided(X, (n_rows, n_channels), (step_stride, channel_stride), writeable=False)
+    padding = 0
+    while padding < n_rows and np.isnan(base[padding]).all():
+        padding += 1
+    ends = np.arange(n_samples) * stride + n_steps - 1
+    return Windows(base, ends, np.full(n_samples, padding), np.zeros(n_samples, dtype=np.int64), n_steps)
+
+
+def series_of_single_steps(sequences: Sequences) -> Sequences:
+    """Read samples of one step each as the rows of one series, in their order (a window of 1 on an array)."""
+    if sequences.are_windows or sequences.layout == "table" or not (sequences.lengths == 1).all():
+        return sequences
+    zeros = np.zeros(len(sequences), dtype=np.int64)
+    return replace(sequences, segment=zeros, series=zeros)
+
+
+def _from_windows(windows: Windows) -> Sequences:
+    base = windows.base if windows.base.dtype in (np.float32, np.float64) else windows.base.astype(np.float64)
+    last = np.asarray(windows.ends, dtype=np.int64)
+    segment = np.asarray(windows.starts, dtype=np.int64)
+    _check_not_empty(len(last))
+    first = np.maximum(segment, last - windows.window + 1)
+    _check_not_padding_only(first <= last)
+    series = np.asarray(windows.series, dtype=np.int64)
+    return Sequences(base, first, last, windows.window, segment, series, windows.channel_names)
+
+
+def _from_block(X: np.ndarray) -> Sequences:
+    n_samples, n_steps, n_channels = X.shape
+    _check_not_empty(n_samples)
+    valid = ~np.isnan(X).all(axis=2)  # (n_samples, n_steps)
+    _check_not_padding_only(valid.any(axis=1))
+    offset = np.arange(n_samples) * n_steps
+    first = offset + valid.argmax(axis=1)
+    last = offset + n_steps - 1 - valid[:, ::-1].argmax(axis=1)
+    return Sequences(X.reshape(n_samples * n_steps, n_channels), first, last, n_steps)
+
+
+def _from_ragged(X: Any) -> Sequences:
+    _check_not_empty(len(X))
+    arrays = []
+    for i, sequence in enumerate(X):
+        array = np.asarray(sequence)
+        array = array[:, None] if array.ndim == 1 else array
+        if array.ndim != 2 or not len(array):
+            raise ValueError(
+                f"Sequence {i} of X must be an array of shape (n_steps, n_channels) with at least one step, "
+                f"got shape {np.shape(sequence)}. Drop it, or give it a step."
+            )
+        arrays.append(array)
+    widths = [array.shape[1] for array in arrays]
+    if len(set(widths)) > 1:
+        odd = next(i for i, width in enumerate(widths) if width != widths[0])
+        raise ValueError(
+            f"The sequences of X must have the same number of channels, but sequence 0 has {widths[0]} and "
+            f"sequence {odd} has {widths[odd]}."
+        )
+    lengths = np.array([len(array) for array in arrays])
+    try:
+        base = np.concatenate(arrays)
+        base = base if base.dtype in (np.float32, np.float64) else base.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The sequences of X must hold numbers only: {error}.") from error
+    last = np.cumsum(lengths) - 1
+    first = last - lengths + 1
+    valid = ~np.isnan(base).all(axis=1)  # (n_rows,)
+    if not valid.all():
+        first, last = _trim(valid, first, last)
+    return Sequences(base, first, last, int(lengths.max()))
+
+
+def _trim(valid: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move `first` and `last` inward past all-NaN rows."""
+    n_rows = len(valid)
+    rows = np.arange(n_rows)
+    following = np.minimum.accumulate(np.where(valid, rows, n_rows)[::-1])[::-1]  # next valid row
+    preceding = np.maximum.accumulate(np.where(valid, rows, -1))  # last valid row
+    _check_not_padding_only(following[first] <= last)
+    return following[first], preceding[last]
+
+
+def _check_not_empty(n_samples: int) -> None:
+    if not n_samples:
+        raise ValueError("Found array with 0 sample(s) in X while a minimum of 1 is required.")
+
+
+def _check_not_padding_only(has_steps: np.ndarray) -> None:
+    if not has_steps.all():
+        raise ValueError(
+            f"Sequence {int(np.argmin(has_steps))} of X holds padding (all-NaN steps) only. "
+            "Drop it, or give it at least one known step."
+        )
+
+
+def _check_finite(sequences: Sequences, rows_at_once: int = 65536) -> None:
+    """Raise for NaN or infinity inside a sequence; the base is read in blocks, so that no large mask is built."""
+    base = sequences.base
+    for begin in range(0, len(base), rows_at_once):
+        wrong = np.flatnonzero(~np.isfinite(base[begin : begin + rows_at_once]).all(axis=1)) + begin
+        if not len(wrong):
+            continue
+        used = sequences.row_weights()[wrong] > 0
+        if not used.any():
+            continue
+        row = int(wrong[used][0])
+        sample = int(np.argmax((sequences.first <= row) & (sequences.last >= row)))
+        kind = "NaN" if np.isnan(base[row]).any() else "infinity"
+        raise ValueError(
+            f"Input X contains {kind}: sequence {sample} has it at step {row - int(sequences.first[sample])} of its "
+            f"valid steps. NaN is read as padding only in leading or trailing steps in which every channel is NaN; "
+            "impute the others first, for example with SimpleImputer or DataFrame.ffill()."
+        )
