@@ -1,0 +1,51 @@
+"""scikit-learn's whole check suite: every check passes, none is skipped or excused."""
+
+import warnings
+
+import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
+from skrnn import RNNRegressor
+
+ESTIMATORS = {
+    "rnn": RNNRegressor("rnn"),
+    "lstm": RNNRegressor("lstm"),
+    "gru": RNNRegressor("gru"),
+    "bidirectional": RNNRegressor("gru", bidirectional=True),
+    "two layers": RNNRegressor("lstm", n_layers=2, dropout=0.1),
+}
+EXPECTED_FAILURES: dict[str, str] = {}  # check: why it cannot hold
+
+
+def ours(estimator):
+    """The estimator as users have it, seeded so that a run of the checks can be repeated."""
+    return estimator.set_params(random_state=0)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_scikit_learn_checks(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # toy data: checks stop at 2 epochs and count warnings themselves
+        results = check_estimator(ours(ESTIMATORS[name]), on_fail=None)
+    failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
+    assert set(failed) == set(EXPECTED_FAILURES), failed
+    assert {result["status"] for result in results} == {"passed"} | ({"failed"} if EXPECTED_FAILURES else set())
+    assert len(results) > 40
+
+
+def test_tags_ask_for_no_indulgence():
+    tags = ours(RNNRegressor()).__sklearn_tags__()
+    assert not tags.non_deterministic
+    assert not tags.regressor_tags.poor_score
+    assert not tags.no_validation
+    assert not tags._skip_test
+
+
+def test_tags_say_what_is_taken():
+    tags = RNNRegressor().__sklearn_tags__()
+    assert tags.estimator_type == "regressor"
+    assert tags.input_tags.two_d_array
+    assert tags.input_tags.three_d_array
+    assert not tags.input_tags.allow_nan  # NaN is padding, and only of 3-D input
+    assert tags.target_tags.required
+    assert tags.target_tags.multi_output
