@@ -16,8 +16,10 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_net"},
     {"_batches", "callbacks", "nn", "_optimizer"},
     {"windows", "text", "datasets", "metrics", "model_selection"},
-    {"_history", "_holdout", "_net_params", "_parameters", "_scaling", "_targets", "_timeline"},
-    {"_calendar", "_column_names", "_runtime", "_validation"},
+    {"_futures", "_layout"},
+    {"_history"},
+    {"_holdout", "_net_params", "_scaling", "_targets", "_timeline"},
+    {"_calendar", "_column_names", "_parameters", "_runtime", "_validation"},
     {"_sequences"},
 ]
 RANK = {module: rank for rank, modules in enumerate(LAYERS) for module in modules}
