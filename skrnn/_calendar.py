@@ -127,6 +127,6 @@ def _commonest(steps: np.ndarray) -> tuple[float, float]:
     equal = steps
     if steps.dtype.kind == "f":
         equal = np.rint(steps / (np.median(steps) * _TOLERANCE))
-    values, where, counts = np.unique(equal, return_index=True, return_counts=True)
+    values, counts = np.unique(equal, return_counts=True)
     most = np.argmax(counts)
-    return steps[where[most]], counts[most] / len(steps)
+    return steps[np.argmax(equal == values[most])], counts[most] / len(steps)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from skrnn._calendar import Step, kind_of
 from skrnn._parameters import check_int
-from skrnn._timeline import Timeline, piece_starts, ranges, read_timeline, show
+from skrnn._timeline import Timeline, ranges, read_timeline, show
 
 
 def future_targets(y: Any, horizon: int, *, group: Any = None, time: Any = None) -> Any:
@@ -82,7 +82,7 @@ def future_targets(y: Any, horizon: int, *, group: Any = None, time: Any = None)
     values = _numbers_of(outputs)
 
     step = Step.learn(timeline.labels, timeline.series, cut=True)
-    piece = piece_starts(step.pieces(timeline.labels, timeline.series))
+    piece = np.cumsum(step.pieces(timeline.labels, timeline.series))  # (n_times,) counts series and holes
     ordered = values[timeline.order]
     targets = np.full((len(values), horizon, *values.shape[1:]), np.nan, dtype=values.dtype)
     for k in range(1, horizon + 1):

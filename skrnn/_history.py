@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skrnn._calendar import Step, kind_of
-from skrnn._timeline import Timeline, piece_starts, ranges, show
+from skrnn._timeline import Timeline, ranges, show
 
 
 class Border(IntEnum):
@@ -60,9 +60,10 @@ class History:
     @classmethod
     def keep(cls, rows: np.ndarray, timeline: Timeline, step: Step, n_kept: int) -> History:
         """Keep the last `n_kept` rows of each series, as far as no hole lies in between."""
-        pieces = piece_starts(step.pieces(timeline.labels, timeline.series))
+        heads = np.flatnonzero(step.pieces(timeline.labels, timeline.series))  # (n_pieces,)
         first, last, labels = timeline.first, timeline.last, timeline.labels
-        sizes = np.minimum(last - pieces[last] + 1, n_kept)
+        last_heads = heads[np.searchsorted(heads, last, side="right") - 1]  # (n_series,)
+        sizes = np.minimum(last - last_heads + 1, n_kept)
         return cls(
             rows=rows[timeline.order[ranges(last + 1 - sizes, sizes)]],
             sizes=sizes,

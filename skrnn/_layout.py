@@ -54,14 +54,16 @@ def lay_out(
 
     shift = np.cumsum(n_tail + n_edge)  # (n_pieces,) how far the rows of each piece move back
     oldest = heads + shift - n_tail  # (n_pieces,) the first row of each that is not an edge row
-    piece = np.cumsum(begins) - 1  # (n_rows,)
-    starts, ends, series = (np.empty(n_rows, dtype=np.intp) for _ in range(3))
-    starts[timeline.order] = (oldest - n_edge)[piece]
-    ends[timeline.order] = np.arange(n_rows) + shift[piece]
-    series[timeline.order] = timeline.series
+    n_of = np.diff(heads, append=n_rows)  # (n_pieces,) rows of each
+    ends = np.arange(n_rows)
+    ends += np.repeat(shift, n_of)
+    starts, series = np.repeat(oldest - n_edge, n_of), timeline.series
+    in_order = timeline.in_order
+    if not in_order:
+        starts, ends, series = (_in_rows(values, timeline.order) for values in (starts, ends, series))
 
     base = rows
-    if shift[-1] > 0 or not timeline.in_order:
+    if shift[-1] > 0 or not in_order:
         base = np.empty((n_rows + shift[-1], rows.shape[1]), dtype=rows.dtype)
         base[ends] = rows
         base[ranges(oldest, n_tail)] = history.rows[
@@ -69,3 +71,10 @@ def lay_out(
         ]
         base[ranges(oldest - n_edge, n_edge)] = base[np.repeat(oldest, n_edge)]
     return Windows(base, ends, starts, series, window, channel_names)
+
+
+def _in_rows(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return values that stand in order of series and time in the order of the rows of the table."""
+    of_rows = np.empty_like(values)
+    of_rows[order] = values
+    return of_rows

@@ -41,6 +41,11 @@ class Timeline:
         return bool((self.order[1:] > self.order[:-1]).all())
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the table is one series without labels: an array, its rows in order."""
+        return self.names is None and self.labels is None
+
+    @property
     def first(self) -> np.ndarray:
         """The place of the first row of each series, shape (n_series,)."""
         return np.flatnonzero(np.r_[True, self.series[1:] != self.series[:-1]])
@@ -109,7 +114,9 @@ def read_timeline(table: Any, group: Any, time: Any, *, what: str = "X") -> Time
         )
 
     rank = _rank(labels, explicit=time is not None)
-    if rank is None:
+    if groups is None and (rank is None or (rank[1:] > rank[:-1]).all()):
+        order = np.arange(n_rows)
+    elif rank is None:
         order = np.argsort(codes, kind="stable")
     else:
         order = np.lexsort((rank, codes))
@@ -176,45 +183,35 @@ def _rank(labels: pd.Index | None, *, explicit: bool) -> np.ndarray | None:
         return None
     if kind_of(labels) is not None:
         return labels.asi8 if hasattr(labels, "asi8") else numbers(labels)  # of dates every digit counts
-    if not explicit:
-        return None
-    try:
-        return pd.factorize(labels, sort=True)[0]
-    except TypeError as error:
-        raise ValueError(f"`time` must hold labels that can be sorted: {error}.") from None
+    return pd.factorize(labels, sort=True)[0] if explicit else None
 
 
 def _check_order(
     order: np.ndarray, codes: np.ndarray, rank: np.ndarray, labels: Any, names: Any, what: str, *, sorts: bool
 ) -> None:
-    codes, rank = codes[order], rank[order]
-    twice = (codes[1:] == codes[:-1]) & (rank[1:] == rank[:-1])
+    sorted_codes, sorted_rank = codes[order], rank[order]
+    twice = (sorted_codes[1:] == sorted_codes[:-1]) & (sorted_rank[1:] == sorted_rank[:-1])
     if twice.any():
         place = int(np.flatnonzero(twice)[0])
         row, again = order[place], order[place + 1]
-        of = "" if names is None else f" of series {show(names[codes[place]])}"
+        of = "" if names is None else f" of series {show(names[codes[row]])}"
         remedy = "aggregate such rows" if sorts else "name the column of the series with `group=`"
         raise ValueError(
             f"A time label must occur once in a series of {what}, got {show(labels[row])}{of} in rows {row} "
             f"and {again}: {remedy}."
         )
     if not sorts and (order[1:] < order[:-1]).any():
-        row = int(order[np.flatnonzero(order[1:] < order[:-1])[0] + 1])
+        row = int(np.flatnonzero(rank[1:] < rank[:-1])[0]) + 1
         raise ValueError(
             f"The index of {what} must increase when neither `group` nor `time` is given, got "
-            f"{show(labels[row])} in row {row} after larger labels: use sort_index(), or name the column of "
-            "the time with `time=`."
+            f"{show(labels[row])} in row {row} after {show(labels[row - 1])}: use sort_index(), or name the "
+            "column of the time with `time=`."
         )
 
 
 def show(value: Any) -> str:
     """Return a label or a group for a message: strings in quotes, dates and numbers bare."""
     return repr(value) if isinstance(value, str) else str(value)
-
-
-def piece_starts(begins: np.ndarray) -> np.ndarray:
-    """Return (n_rows,) the place of the first row of the piece of each row; `begins` marks first rows."""
-    return np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
 
 
 def ranges(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from skrnn._futures import future_inputs, future_targets
 from skrnn._history import Border, History
 from skrnn._layout import lay_out, padded_view
 from skrnn._parameters import check_bool, check_int, check_option
-from skrnn._timeline import Timeline, piece_starts, read_timeline, show
+from skrnn._timeline import Timeline, read_timeline, show
 
 __all__ = ["SlidingWindowTransformer", "future_inputs", "future_targets", "sliding_windows"]
 
@@ -295,7 +295,8 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         named = hasattr(X, "iloc")
         if not named and self.group is None and self.time is None:
             rows = validate_data(self, X, reset=reset, **checks)
-            timeline = Timeline(np.arange(len(rows)), np.zeros(len(rows), dtype=np.intp), None, None)
+            one_series = np.broadcast_to(np.intp(0), len(rows))
+            timeline = Timeline(np.arange(len(rows)), one_series, None, None)
         else:
             if not named:
                 X = check_array(X, dtype=None, ensure_all_finite=False)
@@ -340,7 +341,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
     def _windows(self, rows: np.ndarray, timeline: Timeline, tails: np.ndarray) -> Any:
         edge = (self.pad or ("edge" if self.flatten else "nan")) == "edge"
         windows: Any
-        if timeline.labels is None and timeline.names is None:
+        if timeline.is_plain:
             windows = padded_view(rows, self.window, edge=edge)
         else:
             names = getattr(self, "feature_names_in_", None)
@@ -423,23 +424,23 @@ def sliding_windows(series: Any, window: int, horizon: int | None = 1, stride: i
 def _warn_of_short_windows(timeline: Timeline, step: Step, window: int) -> None:
     """Warn when `window` is longer than every series, or when most windows of the rows of fit are padded."""
     n_rows, longest = len(timeline.order), int(timeline.sizes.max())
-    pieces = piece_starts(step.pieces(timeline.labels, timeline.series))
-    short = np.arange(n_rows) - pieces + 1 < window
+    heads = np.flatnonzero(step.pieces(timeline.labels, timeline.series))  # (n_pieces,)
+    n_short = np.minimum(np.diff(heads, append=n_rows), window - 1)  # (n_pieces,) padded windows of each
     if window > longest:
         of = "the series" if timeline.names is None else f"the longest of {len(timeline.names)} series"
         message = (
             f"`window`={window} is longer than {of} ({longest} rows), so every window is padded: take a "
             "shorter window or more rows."
         )
-    elif 2 * short.sum() > n_rows:
-        n_cut = int((short & (pieces > np.repeat(timeline.first, timeline.sizes))).sum())
-        n_holes = len(np.unique(pieces)) - len(timeline.first)
+    elif 2 * n_short.sum() > n_rows:
+        after_hole = ~np.isin(heads, timeline.first)
         cause = f"the beginnings of series (the longest has {longest} rows): take a shorter window"
-        if 2 * n_cut > short.sum():
+        if 2 * n_short[after_hole].sum() > n_short.sum():
+            n_holes = after_hole.sum()
             cause = f"{n_holes} holes in the index (were rows dropped?): fill them, or use holes='ignore'"
         message = (
-            f"Only {1 - short.mean():.1%} of the {n_rows} windows hold all of their {window} rows. Commonest "
-            f"cause: {cause}."
+            f"Only {1 - n_short.sum() / n_rows:.1%} of the {n_rows} windows hold all of their {window} rows. "
+            f"Commonest cause: {cause}."
         )
     else:
         return
@@ -448,9 +449,11 @@ def _warn_of_short_windows(timeline: Timeline, step: Step, window: int) -> None:
 
 def _channels(X: Any, columns: tuple[int, ...]) -> Any:
     """Return X without the columns of group and time, all of them numbers."""
-    if not hasattr(X, "iloc"):
-        return np.delete(X, columns, axis=1) if columns else X
     kept = [k for k in range(X.shape[1]) if k not in columns]
+    if not kept:
+        raise ValueError(f"X must have a channel besides group and time, got {X.shape[1]} columns.")
+    if not hasattr(X, "iloc"):
+        return X[:, kept]
     strange = [k for k in kept if not pd.api.types.is_numeric_dtype(X.dtypes.iloc[k])]
     if strange:
         found = ", ".join(f"{X.columns[k]!r} ({X.dtypes.iloc[k]})" for k in strange)
