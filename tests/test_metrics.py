@@ -91,9 +91,7 @@ def test_unknown_entries_are_as_if_they_were_not_there(metric, case, data):
     got = metric(y_true, y_pred, sample_weight=weight, multioutput="raw_values")
     assert got.shape == (y_true.shape[1:] or (1,))
     assert_allclose(got.ravel(), expected, rtol=1e-12, atol=1e-12)
-    assert_allclose(
-        metric(y_true, y_pred, sample_weight=weight), np.nanmean(expected), rtol=1e-12, atol=1e-12
-    )
+    assert_allclose(metric(y_true, y_pred, sample_weight=weight), np.nanmean(expected), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -174,6 +172,8 @@ def test_r2_of_too_few_targets_is_undefined():
     assert np.isnan(raw).tolist() == [False, True, True]
     assert r2_score(y_true, np.zeros((3, 3))) == raw[0]
     assert r2_score(y_true, np.zeros((3, 3)), multioutput="variance_weighted") == raw[0]
+    constant = np.array([[7.0, NAN], [7.0, NAN]])  # no variance to weight with: as in scikit-learn, uniform
+    assert r2_score(constant, np.full((2, 2), 7.0), multioutput="variance_weighted") == 1.0
     for multioutput in ["uniform_average", "variance_weighted", "raw_values"]:
         with pytest.warns(UndefinedMetricWarning, match="fewer than two known targets"):
             score = r2_score([1.0, NAN], [1.0, 1.0], multioutput=multioutput)
@@ -284,9 +284,7 @@ def test_scorers_work_in_permutation_importance():
     X = np.column_stack([X, np.zeros(len(X))])  # the second channel is not used
     weight = np.linspace(1.0, 2.0, len(y))
     drift = Drift(slope=2.0).fit(X, y)
-    result = permutation_importance(
-        drift, X, y, scoring=mae_scorer, n_repeats=2, sample_weight=weight, random_state=0
-    )
+    result = permutation_importance(drift, X, y, scoring=mae_scorer, n_repeats=2, sample_weight=weight, random_state=0)
     assert result.importances_mean[0] > 1
     assert result.importances_mean[1] == 0
 
