@@ -64,8 +64,7 @@ class SequenceDataset:
         spread = scaling.spread if every_channel else scaling.spread[scaling.channels]
         self.spread = torch.from_numpy(spread).to(device, dtype)
         self.values, self.weights, self.units = (
-            None if array is None else torch.from_numpy(array).to(device, dtype)
-            for array in (values, weights, units)
+            None if array is None else torch.from_numpy(array).to(device, dtype) for array in (values, weights, units)
         )
 
     def __len__(self) -> int:

@@ -1,26 +1,21 @@
-"""What all estimators share: checked input, the one fit of a net, the one raw prediction."""
+"""What all estimators with a net share: the one fit and the one raw prediction."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
-from skrnn._column_names import warn_about_columns
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._net import RecurrentNet
-from skrnn._net_params import check_net_params, is_nested
+from skrnn._net_params import check_net_params
 from skrnn._optimizer import FUSED, OPTIMIZERS
 from skrnn._runtime import (
     draw_seed,
@@ -37,14 +32,9 @@ from skrnn._scaling import (
     fit_target_scaling,
     target_rows,
 )
+from skrnn._sequence_estimator import SequenceEstimator
 from skrnn._targets import UNKNOWN, Targets
-from skrnn._validation import (
-    Sequences,
-    check_sequences,
-    is_sequence_input,
-    series_of_single_steps,
-    table_sequences,
-)
+from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
 PREDICTED_AT_ONCE = 1024
@@ -71,132 +61,14 @@ class Labelled:
         return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
 
 
-class RecurrentEstimator(BaseEstimator):
+class RecurrentEstimator(SequenceEstimator):
     """Abstract: an estimator that holds a skorch net as `net_` and trains it on sequences.
 
     A subclass defines `__init__` with every parameter written out, `_loss_class`, and the public methods; it calls
     `_fit_net` once with labelled sequences and `_raw_predict` for outputs in the target's units.
     """
 
-    # -- parameters ------------------------------------------------------------------------------------------------
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters for this estimator.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Also list what is in `net_params`, under its own names.
-
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params(deep=deep)
-        net_params = params.get("net_params")
-        if deep and isinstance(net_params, dict):
-            params |= {key: value for key, value in net_params.items() if key not in params}
-        return params
-
-    def set_params(self, **params: Any) -> RecurrentEstimator:
-        """Set the parameters of this estimator; names such as `optimizer__betas` go into `net_params`.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self
-        """
-        nested = {key: params.pop(key) for key in list(params) if is_nested(key)}
-        super().set_params(**params)
-        if nested:
-            self.net_params = {**(self.net_params or {}), **nested}
-        return self
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    # -- input -----------------------------------------------------------------------------------------------------
-
-    def _check_X(self, X: Any, *, reset: bool) -> Sequences:
-        """Turn X into sequences; `reset` records its channels and names, else they must be those of `fit`."""
-        if not is_sequence_input(X):
-            sequences = self._check_table(X, reset=reset)
-        else:
-            sequences = check_sequences(X, n_channels=None if reset else self._expected_channels("sequences"))
-            self._check_channel_names(sequences, reset=reset)
-        if reset:
-            self.n_channels_ = sequences.n_channels
-            self._layout = sequences.layout
-        return series_of_single_steps(sequences) if self.horizon is not None else sequences
-
-    def _check_table(self, X: Any, *, reset: bool) -> Sequences:
-        if not reset:
-            self._expected_channels("table")
-        columns = getattr(X, "columns", None)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-        if reset and columns is not None:
-            warn_about_columns(columns, self.n_channels)
-        return table_sequences(X, self.n_channels)
-
-    def _expected_channels(self, layout: str) -> int:
-        if layout != self._layout:
-            words = {"sequences": "sequences (3-D or ragged)", "table": "a 2-D table"}
-            raise ValueError(
-                f"{type(self).__name__} was fitted on {words[self._layout]}, but X is {words[layout]}. "
-                "Pass X in the form that `fit` had."
-            )
-        return self.n_channels_
-
-    def _check_channel_names(self, sequences: Sequences, *, reset: bool) -> None:
-        names = sequences.channel_names
-        if reset:
-            if self.n_channels is not None and self.n_channels != sequences.n_channels:
-                raise ValueError(f"X has {sequences.n_channels} channels, but n_channels={self.n_channels} was set.")
-            self.n_features_in_ = sequences.n_channels
-            self.__dict__.pop("feature_names_in_", None)
-            if names is not None:
-                self.feature_names_in_ = np.asarray(names, dtype=object)
-        elif names is not None and hasattr(self, "feature_names_in_") and list(names) != list(self.feature_names_in_):
-            raise ValueError(
-                f"The channels of X should be those of `fit`, in the same order: expected "
-                f"{list(self.feature_names_in_)}, got {list(names)}."
-            )
-
-    def _resolve_target_channels(self) -> np.ndarray | None:
-        """The parameter `target_channels` (names or positions) as positions; None where it is not set."""
-        if self.target_channels is None:
-            return None
-        given = np.atleast_1d(np.asarray(self.target_channels, dtype=object))
-        names = list(getattr(self, "feature_names_in_", []))
-        positions = []
-        for channel in given:
-            position = names.index(channel) if channel in names else channel
-            if isinstance(position, bool) or not isinstance(position, (int, np.integer)):
-                raise ValueError(
-                    f"`target_channels` names {channel!r}, which is no channel of X; its channels are {names or 'unnamed'}."
-                )
-            if not 0 <= position < self.n_channels_:
-                raise ValueError(
-                    f"`target_channels` names channel {position}, but X has channels 0 to {self.n_channels_ - 1}."
-                )
-            positions.append(int(position))
-        return np.array(positions)
-
-    @contextmanager
-    def _left_as_it_was(self) -> Iterator[None]:
-        """Whatever goes wrong in the block, the estimator keeps the state it had, a former fit included."""
-        before = dict(vars(self))
-        try:
-            yield
-        except Exception:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+    net_: RecurrentNet
 
     # -- fit -------------------------------------------------------------------------------------------------------
 
@@ -320,7 +192,7 @@ class RecurrentEstimator(BaseEstimator):
         module, module_args = self._module()
         optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
         criterion = self._loss_class()
-        parts = {"optimizer": optimizer, "module": module, "criterion": criterion}
+        parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
         parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
         extra = check_net_params(self.net_params, parts)
         if self.weight_decay:
@@ -351,6 +223,7 @@ class RecurrentEstimator(BaseEstimator):
             lr_schedule=self.lr_schedule,
             flat=self.optimizer in OPTIMIZERS,
             valid_dataset=valid,
+            average_weights=stops,
             callbacks=callbacks,
             device=self.device_,
             verbose=0,
@@ -414,7 +287,9 @@ class RecurrentEstimator(BaseEstimator):
         )
         if keeper.diverged_:
             if self.n_iter_ < 2:
-                raise ValueError(f"The loss became NaN or infinite in the first epoch: there is no good epoch. {advice}")
+                raise ValueError(
+                    f"The loss became NaN or infinite in the first epoch: there is no good epoch. {advice}"
+                )
             message = f"The loss became NaN or infinite in epoch {self.n_iter_}; the weights of epoch "
             warnings.warn(f"{message}{keeper.best_epoch_} were restored. {advice}", ConvergenceWarning, stacklevel=4)
             return
@@ -439,10 +314,6 @@ class RecurrentEstimator(BaseEstimator):
                     outputs.append(module(**dataset.inputs(rows)).to("cpu", torch.float64).numpy())
         rows_scaling = target_rows(self._input_scaling, sequences, self._column_channels)
         return self._target_scaling.restore(np.concatenate(outputs), rows_scaling)
-
-    def _checked_for_prediction(self, X: Any) -> Sequences:
-        check_is_fitted(self)
-        return self._check_X(X, reset=False)
 
 
 def still_falls(loss: np.ndarray) -> bool:

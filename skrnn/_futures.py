@@ -199,8 +199,7 @@ def _positions(table: Any, columns: Any, timeline: Timeline) -> list[int]:
             position = int(name) % table.shape[1]
         else:
             raise ValueError(
-                f"`columns` must name columns of X, got {name!r}: it has "
-                f"{headers or list(range(table.shape[1]))}."
+                f"`columns` must name columns of X, got {name!r}: it has {headers or list(range(table.shape[1]))}."
             )
         if position in timeline.columns:
             raise ValueError(f"`columns` must not name the column of the group or the time, got {name!r}.")
@@ -208,9 +207,7 @@ def _positions(table: Any, columns: Any, timeline: Timeline) -> list[int]:
     return positions
 
 
-def _read_future(
-    table: Any, positions: list[int], future: Any, group: Any, time: Any
-) -> tuple[pd.DataFrame, Timeline]:
+def _read_future(table: Any, positions: list[int], future: Any, group: Any, time: Any) -> tuple[pd.DataFrame, Timeline]:
     """Return the columns at `positions` of the rows to come, and their timeline."""
     if not hasattr(future, "iloc"):
         future = np.asarray(future)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
+from skrnn._parameters import is_number
 from skrnn._validation import Sequences
 
 AUTO_FROM = 500  # known training rows from which early_stopping="auto" holds some out
@@ -17,7 +17,7 @@ def check_validation(validation: Any) -> None:
     """Raise ValueError unless `validation` is a name, a fraction or a splitter."""
     if isinstance(validation, str) and validation in ("auto", "tail", "shuffle"):
         return
-    if isinstance(validation, numbers.Real) and not isinstance(validation, bool) and 0 < validation < 1:
+    if is_number(validation) and 0 < validation < 1:
         return
     if hasattr(validation, "split") and not isinstance(validation, str):
         return
@@ -28,7 +28,12 @@ def check_validation(validation: Any) -> None:
 
 
 def hold_out(
-    sequences: Sequences, known: np.ndarray, y: np.ndarray, validation: Any, reach: int, rng: np.random.RandomState
+    sequences: Sequences,
+    known: np.ndarray,
+    y: np.ndarray,
+    validation: Any,
+    reach: int,
+    rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the labelled rows into those that train and those that judge.
 
@@ -51,8 +56,8 @@ def hold_out(
     train, valid : ndarray of int
         Rows, ascending; disjoint.
     """
-    fraction = float(validation) if isinstance(validation, numbers.Real) else FRACTION
-    if hasattr(validation, "split"):
+    fraction = float(validation) if is_number(validation) else FRACTION
+    if not isinstance(validation, str) and not is_number(validation):
         train, valid = next(iter(validation.split(np.zeros((len(known), 1)), y[known])))
         train, valid = known[np.sort(train)], known[np.sort(valid)]
     elif sequences.are_windows:

@@ -66,9 +66,7 @@ def lay_out(
     if shift[-1] > 0 or not in_order:
         base = np.empty((n_rows + shift[-1], rows.shape[1]), dtype=rows.dtype)
         base[ends] = rows
-        base[ranges(oldest, n_tail)] = history.rows[
-            ranges(history.offsets[followed], history.sizes[followed])
-        ]
+        base[ranges(oldest, n_tail)] = history.rows[ranges(history.offsets[followed], history.sizes[followed])]
         base[ranges(oldest - n_edge, n_edge)] = base[np.repeat(oldest, n_edge)]
     return Windows(base, ends, starts, series, window, channel_names)
 

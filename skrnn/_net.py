@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from skrnn._batches import BatchIterator, BatchTargets, SequenceDataset
-from skrnn._optimizer import FlatParameters, clip_gradient, make_schedule
+from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn.callbacks import StopTraining
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -36,6 +36,8 @@ class RecurrentNet(NeuralNet):
         One flat parameter vector. False for optimizers that treat each tensor by its shape.
     valid_dataset : SequenceDataset or None
         Judged after every epoch; dropped when training ends.
+    average_weights : bool
+        Judge a moving average of the weights in place of the weights; callbacks at the end of an epoch see it too.
     **kwargs
         skorch's own.
 
@@ -53,6 +55,7 @@ class RecurrentNet(NeuralNet):
         lr_schedule: str | None = None,
         flat: bool = True,
         valid_dataset: SequenceDataset | None = None,
+        average_weights: bool = False,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
         train_split: Any = None,
@@ -63,6 +66,7 @@ class RecurrentNet(NeuralNet):
         self.lr_schedule = lr_schedule
         self.flat = flat
         self.valid_dataset = valid_dataset
+        self.average_weights = average_weights
         super().__init__(
             *args,
             iterator_train=iterator_train,
@@ -84,6 +88,8 @@ class RecurrentNet(NeuralNet):
         total = -(-len(dataset) // self.batch_size) * self.max_epochs
         total = total if self.max_steps is None else min(total, self.max_steps)
         self._schedule = make_schedule(self.lr_schedule, self.optimizer_, total)
+        parameters = [parameter for _, parameter in self.get_all_learnable_params()]
+        self._average = WeightAverage(parameters) if self.average_weights else None
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset)
@@ -91,7 +97,7 @@ class RecurrentNet(NeuralNet):
             pass
         finally:
             self.notify("on_train_end", X=dataset, y=None)
-            self.valid_dataset = self._schedule = None
+            self.valid_dataset = self._schedule = self._average = None
             self.release_parameters()
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
@@ -120,8 +126,9 @@ class RecurrentNet(NeuralNet):
 
     def get_all_learnable_params(self) -> Any:
         """The flat vector as one parameter while training on the CPU, else every parameter by its name."""
-        if getattr(self, "_flat_parameters", None) is not None:
-            yield "flat", self._flat_parameters.parameter
+        flat = getattr(self, "_flat_parameters", None)
+        if flat is not None:
+            yield "flat", flat.parameter
         else:
             yield from super().get_all_learnable_params()
 
@@ -133,9 +140,9 @@ class RecurrentNet(NeuralNet):
 
     def release_parameters(self) -> None:
         """Give the module's parameters memory of their own again, so that the net pickles like any other."""
-        if getattr(self, "_flat_parameters", None) is not None:
-            assert self._flat_parameters is not None
-            self._flat_parameters.release()
+        flat = getattr(self, "_flat_parameters", None)
+        if flat is not None:
+            flat.release()
             self._flat_parameters = None
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
@@ -156,6 +163,8 @@ class RecurrentNet(NeuralNet):
         self._step_optimizer(closure)
         if self._schedule is not None and self.lr_schedule != "plateau":
             self._schedule.step()
+        if self._average is not None:
+            self._average.update()
         return steps[0]
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
@@ -189,6 +198,8 @@ class RecurrentNet(NeuralNet):
         if iterator is None:
             return
         self._listens = {event: self._has_listener(event) for event in BATCH_EVENTS}
+        if self._average is not None:
+            self._average.swap(averaged=not training)
         self._set_training(training)
         begin = time.perf_counter()
         losses, counts, errors, known = [], [], [], []

@@ -1,4 +1,4 @@
-"""`net_params`: everything of skorch and torch that has no parameter of its own, by skorch's double-underscore names."""
+"""`net_params`: everything of skorch and torch that has no parameter of its own, by skorch's names."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ SHADOWS = {
     "criterion__reduction": "loss",
     "train_split": "validation",
     "valid_dataset": "validation",
+    "average_weights": "early_stopping",
     "gradient_clip": "gradient_clip",
     "max_steps": "max_steps",
     "lr_schedule": "lr_schedule",

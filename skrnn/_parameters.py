@@ -15,16 +15,26 @@ def check_int(name: str, value: Any, *, low: int) -> int:
     return int(value)
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number and no bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def check_float(
-    name: str, value: Any, *, low: float, high: float = math.inf, open_low: bool = False, open_high: bool = False
+    name: str,
+    value: Any,
+    *,
+    low: float,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
 ) -> float:
     """Return `value` when it is a finite number between `low` and `high`, else raise ValueError.
 
     `open_low` and `open_high` exclude the limit itself.
     """
     inside = (
-        isinstance(value, numbers.Real)
-        and not isinstance(value, bool)
+        is_number(value)
         and math.isfinite(value)
         and (value > low if open_low else value >= low)
         and (value < high if open_high else value <= high)

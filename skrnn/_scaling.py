@@ -52,8 +52,12 @@ class InputScaling:
         return out
 
     def window_values(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        """The centre and the size of each window in standardised units, both (n_samples, n_scaled_channels), float64."""
-        base, mean, scale = sequences.base[:, self.channels], self.mean[self.channels], self.scale[self.channels]
+        """Centre and size of each window in standardised units, both (n_samples, n_scaled_channels), float64."""
+        base, mean, scale = (
+            sequences.base[:, self.channels],
+            self.mean[self.channels],
+            self.scale[self.channels],
+        )
         last = (base[sequences.last] - mean) / scale
         if self.window == "last":
             return last, np.ones_like(last)

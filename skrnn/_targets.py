@@ -51,9 +51,7 @@ def check_y(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:
     """
     if y is None:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
-    y = check_array(
-        y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
-    )
+    y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y")
     if not 1 <= y.ndim <= 3:
         raise ValueError(f"y must have 1, 2 or 3 axes, got shape {y.shape}.")
     if len(y) != n_samples:
@@ -186,7 +184,8 @@ class _RowMap:
     """Which sample ends on which base row, so that the sample some steps ahead can be looked up."""
 
     def __init__(self, sequences: Sequences) -> None:
-        assert sequences.segment is not None and sequences.series is not None
+        assert sequences.segment is not None
+        assert sequences.series is not None
         self.base = sequences.base
         self.last = sequences.last
         self.segment = sequences.segment

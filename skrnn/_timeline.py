@@ -109,8 +109,7 @@ def read_timeline(table: Any, group: Any, time: Any, *, what: str = "X") -> Time
     if labels is not None and labels.hasnans:
         row = int(np.flatnonzero(labels.isna())[0])
         raise ValueError(
-            f"Every row of {what} must have a time label, got a missing one in row {row}: "
-            "fill it or drop the row."
+            f"Every row of {what} must have a time label, got a missing one in row {row}: fill it or drop the row."
         )
 
     rank = _rank(labels, explicit=time is not None)

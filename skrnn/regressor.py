@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_sample_weight
-from torch import nn
 
 from skrnn._estimator import Labelled, RecurrentEstimator
 from skrnn._holdout import check_validation
-from skrnn._optimizer import OPTIMIZERS, SCHEDULES
+from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option
 from skrnn._targets import UNKNOWN, Targets, check_y, copied_channel, explicit_targets, future_of_series
 from skrnn._validation import Sequences
@@ -25,7 +22,175 @@ from skrnn.nn._recurrent import CELLS
 
 
 class RNNRegressor(RegressorMixin, RecurrentEstimator):
-    """DOC"""
+    """Recurrent network that reads a sequence and predicts one or more numbers.
+
+    Takes the place of Ridge or a forest for time series (behind `SlidingWindowTransformer`) and for any other
+    sequences: 3-D arrays, lists of unequal length, 2-D tables of lagged values.
+
+    Parameters
+    ----------
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        Long short-term memory (Hochreiter and Schmidhuber 1997), gated recurrent unit (Cho et al. 2014), or the
+        plain recurrence with tanh (Elman 1990); the equations are those of `torch.nn`.
+    hidden_size : int, default=32
+        Values in the state of each layer and direction.
+    n_layers : int, default=1
+        Recurrent layers, each reading the outputs of the one below.
+    bidirectional : bool, default=False
+        Read each sequence in both directions; what is predicted from is the final state of each direction.
+    dropout : float, default=0.0
+        Share of values dropped between layers in training. Needs two layers or more.
+    horizon : int or None, default=None
+        None: `y` holds each row's targets. An int: `y` is the series itself, `X` its windows, and each row learns
+        the next `horizon` values; `predict` then gives ``(n_samples, horizon)`` or
+        ``(n_samples, horizon, n_outputs)``, for 1 too. Scorers of scikit-learn would compare ``y[t]`` with the
+        forecast of ``y[t + 1]``: use `score` or those of `skrnn.metrics`.
+    target_channels : int, str, list of these, or None, default=None
+        The channels of X whose future y is, one or one for each output. None finds them by equality.
+    n_channels : int or None, default=None
+        For 2-D X: how many channels stand side by side in the columns (oldest step first, channels fastest). None
+        means 1.
+    standardize : bool, default=True
+        Standardise each channel of X over its valid steps, and each output of y, with the statistics of the training
+        rows. Done in float64 and undone in `predict`; no scaler is needed before this estimator.
+    window_scaling : {"auto", "last", "standard", "last_standard"} or None, default="auto"
+        What is done to each window by its own values: "last" takes off its last value, "standard" takes off its mean
+        and divides by its standard deviation, "last_standard" takes off the last value and divides by the standard
+        deviation. Applied to the target channels where there are any (other channels, such as a calendar or a price,
+        keep their level), else to all. Undone in `predict`. "auto" is "last" when X is windows and y the future of a
+        channel, else None.
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+        What is minimised, in standardised units.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"} or torch optimizer class, default="adam"
+        Further arguments go into `net_params`, for example ``{"optimizer__momentum": 0.9}``.
+    lr : float, default=0.01
+        Learning rate; the highest one where there is a schedule.
+    weight_decay : float, default=0.0
+        Passed to the optimizer (an L2 penalty; decoupled for "adamw").
+    lr_schedule : {"cosine", "onecycle", "plateau"} or None, default="cosine"
+        "cosine" anneals to 0 over the whole training, "onecycle" warms up over 30 % of it and anneals, both batch by
+        batch; "plateau" halves the rate after 5 epochs without a better validation loss.
+    gradient_clip : float or None, default=1.0
+        Largest joint norm of the gradients.
+    batch_size : int or "auto", default="auto"
+        Rows for each update. "auto": all rows up to 32, then ``n // 16`` between 16 and 128, so that small sets get
+        their updates.
+    shuffle : bool, default=True
+        Draw a new order of the rows in each epoch.
+    max_epochs : int, default=100
+        Passes over the training rows.
+    max_steps : int or None, default=None
+        A budget of batches; training ends when it is used up, or after `max_epochs`.
+    early_stopping : bool or "auto", default="auto"
+        Hold some rows out, judge each epoch by them and keep the weights of the best. "auto": from 500 training rows
+        with a known target on. With a cosine or one-cycle schedule all epochs run (stopping would come before the
+        rate is annealed); else training stops after `n_iter_no_change` epochs without a better one.
+    validation : {"auto", "tail", "shuffle"}, float or splitter, default="auto"
+        What is held out: "tail" is the last tenth of each series (without the ``horizon - 1`` rows before it, whose
+        targets lie inside), "shuffle" a random tenth; a number replaces the tenth; of a splitter the first split is
+        taken. "auto" is "tail" for windows of a series, else "shuffle". "shuffle" of overlapping windows is refused.
+    n_iter_no_change : int, default=10
+        See `early_stopping`.
+    warm_start : bool, default=False
+        Begin with the weights (and the standardisation) of the former fit.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where the net runs; "auto" takes a GPU where there is one.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows, else float32.
+    random_state : int, RandomState or None, default=None
+        Decides everything that is random, bit for bit on the CPU, for any `n_jobs`. The global generators of numpy
+        and torch are neither read nor changed.
+    verbose : int, default=0
+        1 shows a progress bar: epoch, loss, validation loss, time left.
+    net_params : dict or None, default=None
+        Everything else of skorch and torch by skorch's names: ``optimizer__...``, ``callbacks``,
+        ``callbacks__...``, ``iterator_train__...``, ``module__...``, ``compile``. Such names are parameters of this
+        estimator too, so that ``GridSearchCV(est, {"optimizer__betas": [...]})`` works.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; its `module_`, `history` and callbacks are there to be used.
+    history_ : DataFrame
+        A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y), ``seconds``, ``lr``, and
+        ``valid_loss``, ``valid_mae`` where there is a validation part.
+    n_iter_ : int
+        Epochs that were run.
+    skill_ : float
+        1 - MAE / MAE of a naive forecast over the validation rows: 0 is no better, 1 is perfect. The naive forecast
+        is the last value where y is the future of a channel, else the mean of the training targets. NaN without
+        validation.
+    n_channels_ : int
+        Channels of X (the third axis).
+    n_features_in_ : int
+        `n_channels_` for 3-D and ragged X, the number of columns for 2-D X.
+    feature_names_in_ : ndarray of str
+        Names of the channels (or columns), where X had any.
+    target_channels_ : ndarray of int, or None
+        The channel of X whose future each output is, -1 for none; None when no output is one.
+    device_ : str
+        Where the net ran.
+    dtype_ : numpy dtype
+        The precision it ran in.
+
+    See Also
+    --------
+    SlidingWindowTransformer : Makes windows of a series.
+    future_targets : Makes targets of a series.
+
+    Notes
+    -----
+    *What X may be.* ``(n_samples, n_steps, n_channels)``; a list of arrays ``(n_steps_i, n_channels)`` or
+    ``(n_steps_i,)``; windows from `SlidingWindowTransformer`; or a 2-D table, whose columns are read as steps, oldest
+    first. NaN is padding only in 3-D and ragged X and only in leading or trailing steps in which every channel is
+    NaN. Padding is masked exactly: a padded row gives what it gives alone.
+
+    *What y may be.* ``(n_samples,)``, ``(n_samples, n_outputs)``, ``(n_samples, horizon)`` or
+    ``(n_samples, horizon, n_outputs)``. NaN marks an unknown target: a row wholly NaN does not train (its X still
+    serves as history), a partly known one trains on what is known, and `score` skips the unknown. Where y is the
+    future of a channel of X, steps beyond the last row given to `fit` are treated as unknown, so that no target leaks
+    over the border of a `TimeSeriesSplit`.
+
+    *Initial weights* are Keras's: recurrent weights orthogonal, input weights Glorot uniform, forget-gate bias 1.
+
+    *Weighted rows.* Weights equal repetitions exactly when one batch holds all rows (up to 32 with "auto"); with
+    mini-batches they do so on average. A row of weight 0 does not train.
+
+    *Kept weights.* With a validation part, an exponential moving average of the weights over about the last 30
+    updates is judged after each epoch, and the best one is kept.
+
+    *Ctrl-C* ends the training, sets the fitted attributes and is raised again. A loss that becomes NaN restores the
+    last good weights with a ConvergenceWarning.
+
+    *A validation set of your own* inside a Pipeline needs scikit-learn's metadata routing, so that the steps before
+    transform it too::
+
+        sklearn.set_config(enable_metadata_routing=True)
+        windows = SlidingWindowTransformer(52)
+        net = RNNRegressor(horizon=1).set_fit_request(X_val=True, y_val=True)
+        pipe = Pipeline([("windows", windows), ("net", net)], transform_input=["X_val"])
+        pipe.fit(X, y, X_val=X_later, y_val=y_later)
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation 9, 1997.
+    Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2014, arXiv:1406.1078.
+    Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear networks, arXiv:1312.6120.
+    Jozefowicz et al., An Empirical Exploration of Recurrent Network Architectures, ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn import RNNRegressor, SlidingWindowTransformer
+    >>> y = np.sin(np.arange(120) * 0.3)
+    >>> net = RNNRegressor("gru", hidden_size=8, horizon=3, max_epochs=30, random_state=0)
+    >>> pipe = make_pipeline(SlidingWindowTransformer(window=12), net).fit(y[:, None], y)
+    >>> pipe.predict(y[:, None]).shape
+    (120, 3)
+    >>> bool(pipe.score(y[:, None], y) > 0.9)
+    True
+    """
 
     def __init__(
         self,
@@ -90,10 +255,37 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         self.verbose = verbose
         self.net_params = net_params
 
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None
-    ) -> RNNRegressor:
-        """Train the net."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> RNNRegressor:
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_steps, n_channels), list of arrays, windows, or 2-D table
+            See the notes of the class.
+        y : array-like of shape (n_samples,), (n_samples, n_outputs) or (n_samples, horizon[, n_outputs])
+            Targets, NaN where unknown; with `horizon` set, the series itself.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative.
+        X_val, y_val : like X and y, default=None
+            Judge the epochs by these instead of rows held out.
+
+        Returns
+        -------
+        self : RNNRegressor
+
+        Raises
+        ------
+        ValueError
+            A parameter, X or y is not what it must be (before training starts; a former fit stays), or the loss
+            became NaN in the first epoch.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The loss still fell at `max_epochs`, or became NaN.
+        UserWarning
+            A parameter was set that does nothing here, or y is a channel of X at the same row.
+        """
         with self._left_as_it_was():
             self._check_parameters()
             data = self._labelled(X, y, sample_weight, reset=True)
@@ -103,13 +295,38 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict one row per row of X."""
+        """Predict one row of targets for each row of X.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+            Sequences may be longer or shorter than those of `fit`.
+
+        Returns
+        -------
+        ndarray of float64
+            Of shape (n_samples,) and so on, as y was; with `horizon` set (n_samples, horizon[, n_outputs]), the
+            forecast made at each row, so that the last row is the unknown future.
+        """
         sequences = self._checked_for_prediction(X)
         values = self._raw_predict(sequences)  # (n_samples, n_columns)
         return values.reshape(len(values), *self._target_shape)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R² over all known targets."""
+        """Return the coefficient of determination R² over all known targets.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+        y : like y in `fit`
+            NaN is skipped; with `horizon` set, the futures that lie within the rows given are compared.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            The mean over outputs (and steps); 1 is perfect, 0 is the mean of y.
+        """
         truth = self._align_targets(X, y)
         return r2_score(truth, self.predict(X), sample_weight=sample_weight)
 
@@ -197,15 +414,15 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         check_option("lr_schedule", self.lr_schedule, (*SCHEDULES, None))
         check_option("early_stopping", self.early_stopping, ("auto", True, False))
         check_validation(self.validation)
-        if not (inspect.isclass(self.optimizer) and issubclass(self.optimizer, torch.optim.Optimizer)):
+        if not is_optimizer_class(self.optimizer):
             check_option("optimizer", self.optimizer, tuple(OPTIMIZERS), also=", or a torch optimizer class")
 
     def _warn_of_idle_parameters(self, data: Labelled, held_out: Labelled | None) -> None:
         """Warn of parameters that were set but do nothing here."""
         if self.dropout and self.n_layers == 1:
             warnings.warn(
-                f"dropout={self.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or more, "
-                "or dropout=0.",
+                f"dropout={self.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
+                "more, or dropout=0.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -219,9 +436,9 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
-    def _module(self) -> tuple[type[nn.Module], dict[str, Any]]:
+    def _module(self) -> tuple[type[SequenceToVector], dict[str, Any]]:
         names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout")
         return SequenceToVector, {name: getattr(self, name) for name in names}
 
-    def _loss_class(self) -> type[nn.Module]:
+    def _loss_class(self) -> Any:
         return LOSSES[self.loss]

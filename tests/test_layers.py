@@ -13,7 +13,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"series"},
     {"regressor", "classifier", "forecaster", "tagger"},
     {"_estimator"},
-    {"_net"},
+    {"_net", "_sequence_estimator"},
     {"_batches", "callbacks", "nn", "_optimizer"},
     {"windows", "text", "datasets", "metrics", "model_selection"},
     {"_futures", "_layout"},

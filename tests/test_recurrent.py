@@ -120,9 +120,9 @@ def test_the_backward_direction_ends_on_the_first_step():
 def test_initial_weights(cell, n_gates):
     generator = torch.Generator().manual_seed(5)
     stack = RecurrentStack(cell, N_CHANNELS, HIDDEN, 2, True, 0.0, generator)
-    assert len(stack.recurrences()) == 4
+    assert len(stack.recurrences) == 4
     limits = []
-    for recurrence in stack.recurrences():
+    for recurrence in stack.recurrences:
         for gate in recurrence.weight_hh_l0.view(n_gates, HIDDEN, HIDDEN):
             torch.testing.assert_close(gate @ gate.T, torch.eye(HIDDEN), rtol=0, atol=1e-6)
         glorot = (6 / (HIDDEN + recurrence.input_size)) ** 0.5

@@ -44,18 +44,15 @@ class RecurrentStack(nn.Module):
         super().__init__()
         n_directions = 2 if bidirectional else 1
         self.output_size = n_directions * hidden_size
-        self.layers = nn.ModuleList()
+        self.n_directions = n_directions
+        self.recurrences = nn.ModuleList()  # layer by layer, forward before backward
         for layer in range(n_layers):
             n_inputs = n_channels if layer == 0 else self.output_size
-            directions = [CELLS[cell](n_inputs, hidden_size, batch_first=True) for _ in range(n_directions)]
-            self.layers.append(nn.ModuleList(directions))
+            for _ in range(n_directions):
+                self.recurrences.append(CELLS[cell](n_inputs, hidden_size, batch_first=True))
         self.dropout = Dropout(dropout, generator)
-        for recurrence in self.recurrences():
+        for recurrence in self.recurrences:
             initialise(recurrence, cell, generator)
-
-    def recurrences(self) -> list[nn.RNNBase]:
-        """Every single-layer, single-direction net, in order of the layers."""
-        return [direction for layer in self.layers for direction in layer]  # type: ignore[attr-defined]
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the final state of the last layer.
@@ -73,23 +70,27 @@ class RecurrentStack(nn.Module):
             The state after the last valid step; of the backward direction, after the first.
         """
         reversal = None
-        if len(self.layers[0]) == 2 and lengths is not None:  # type: ignore[arg-type]
+        if self.n_directions == 2 and lengths is not None:
             reversal = reversed_steps(lengths, x.shape[1])
-        for directions in self.layers[:-1]:
-            outputs = [run(direction, x, reversal, back) for back, direction in enumerate(directions)]
-            if len(outputs) == 2:
+        last_layer = len(self.recurrences) - self.n_directions
+        for layer in range(0, last_layer, self.n_directions):
+            outputs = self.run_layer(layer, x, reversal)
+            if self.n_directions == 2:
                 outputs[1] = reverse(outputs[1], reversal)
-            x = self.dropout(torch.cat(outputs, dim=2) if len(outputs) == 2 else outputs[0])
-            # (batch, steps, directions * hidden)
-        finals = []
-        for back, direction in enumerate(self.layers[-1]):  # type: ignore[arg-type]
-            finals.append(last_step(run(direction, x, reversal, back), lengths))  # (batch, hidden)
-        return torch.cat(finals, dim=1) if len(finals) == 2 else finals[0]
+            x = self.dropout(join(outputs))  # (batch, steps, directions * hidden)
+        return join([last_step(output, lengths) for output in self.run_layer(last_layer, x, reversal)])
+
+    def run_layer(self, layer: int, x: Tensor, reversal: Tensor | None) -> list[Tensor]:
+        """Outputs of each direction of a layer, each (batch, steps, hidden), in the order in which it reads."""
+        outputs = [self.recurrences[layer](x)[0]]
+        if self.n_directions == 2:
+            outputs.append(self.recurrences[layer + 1](reverse(x, reversal))[0])
+        return outputs
 
 
-def run(direction: nn.Module, x: Tensor, reversal: Tensor | None, back: int) -> Tensor:
-    """Run one direction over x in its own order of steps, (batch, steps, hidden)."""
-    return direction(reverse(x, reversal) if back else x)[0]
+def join(directions: list[Tensor]) -> Tensor:
+    """Directions side by side on the last axis."""
+    return directions[0] if len(directions) == 1 else torch.cat(directions, dim=-1)
 
 
 def last_step(outputs: Tensor, lengths: Tensor | None) -> Tensor:
@@ -113,14 +114,15 @@ def reverse(x: Tensor, reversal: Tensor | None) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(recurrence: nn.RNNBase, cell: str, generator: torch.Generator) -> None:
+def initialise(recurrence: nn.Module, cell: str, generator: torch.Generator) -> None:
     """Draw the weights as Keras does: input weights Glorot uniform, recurrent weights orthogonal, biases zero.
 
     Each gate's recurrent block is orthogonal by itself (Saxe et al. 2014), and the forget gate of an LSTM begins at
     1, so that memory lasts from the first update on (Jozefowicz et al. 2015). torch has neither.
     """
-    n_gates, hidden_size = N_GATES[cell], recurrence.hidden_size
+    n_gates = N_GATES[cell]
     for name, parameter in recurrence.named_parameters():
+        hidden_size = len(parameter) // n_gates
         if name.startswith("weight_hh"):
             for gate in parameter.view(n_gates, hidden_size, hidden_size):
                 nn.init.orthogonal_(gate, generator=generator)
