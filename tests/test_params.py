@@ -1,0 +1,254 @@
+"""Parameters as scikit-learn has them: nested names, clones, searches, copies and pickles."""
+
+import copy
+import inspect
+import io
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback, EpochScoring
+
+from skrnn import RNNRegressor
+from skrnn._net_params import SHADOWS
+
+pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
+
+SMALL = {"cell": "gru", "hidden_size": 3, "max_epochs": 2, "random_state": 0}
+
+
+def data(n_samples=20):
+    X = np.random.RandomState(0).randn(n_samples, 5, 2)
+    return X, X[:, -1, 0]
+
+
+class Counter(Callback):
+    """Counts epochs on itself, as a callback may."""
+
+    def __init__(self, by=1):
+        self.by = by
+
+    def on_train_begin(self, net, **kwargs):
+        self.count_ = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.count_ += self.by
+
+
+# -- constructor ---------------------------------------------------------------------------------------------------
+
+
+def test_constructor_stores_every_parameter_and_nothing_else():
+    parameters = inspect.signature(RNNRegressor).parameters
+    kinds = [parameter.kind for parameter in parameters.values()]
+    assert kinds[0] is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert set(kinds[1:]) == {inspect.Parameter.KEYWORD_ONLY}
+    given = {name: object() for name in parameters}  # not even looked at
+    assert vars(RNNRegressor(**given)) == given
+
+
+def test_every_parameter_and_fitted_attribute_is_documented():
+    lines = {line.strip().partition(" : ")[0] for line in (RNNRegressor.__doc__ or "").splitlines()}
+    names = {name for line in lines for name in line.split(", ")}
+    assert set(inspect.signature(RNNRegressor).parameters) <= names
+    X, y = data()
+    fitted = {name for name in vars(RNNRegressor(**SMALL).fit(X, y)) if name.endswith("_") and name[0] != "_"}
+    assert fitted | {"feature_names_in_"} <= names
+
+
+# -- get_params and set_params -------------------------------------------------------------------------------------
+
+
+def test_net_params_appear_under_their_own_names():
+    model = RNNRegressor(net_params={"optimizer__betas": (0.9, 0.99), "callbacks__counter__by": 3})
+    deep = model.get_params()
+    assert deep["optimizer__betas"] == (0.9, 0.99)
+    assert deep["callbacks__counter__by"] == 3
+    assert "optimizer__betas" not in model.get_params(deep=False)
+
+
+def test_nested_names_go_into_net_params():
+    given = {"optimizer__betas": (0.9, 0.99)}
+    model = RNNRegressor(net_params=given)
+    assert model.set_params(optimizer__eps=1e-3, optimizer__betas=(0.5, 0.9), hidden_size=7) is model
+    assert model.net_params == {"optimizer__eps": 1e-3, "optimizer__betas": (0.5, 0.9)}
+    assert model.hidden_size == 7
+    assert given == {"optimizer__betas": (0.9, 0.99)}  # the caller's dict
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        model.set_params(no_such_thing=1)
+
+
+@pytest.mark.parametrize("garbage", [None, 3, "text", [1], {3: 4}, np.ones(2)])
+def test_get_params_survives_garbage(garbage):
+    assert RNNRegressor(net_params=garbage).get_params()["net_params"] is garbage
+
+
+def test_clone():
+    model = RNNRegressor("rnn", optimizer=torch.optim.Adagrad, net_params={"optimizer__eps": 1e-3})
+    copied = clone(model)
+    assert copied.get_params() == model.get_params()
+    assert copied.net_params is not model.net_params
+    X, y = data()
+    fitted = RNNRegressor(**SMALL).fit(X, y)
+    assert not hasattr(clone(fitted), "net_")
+
+
+def test_grid_search_over_nested_and_flat_names():
+    X, y = data()
+    grid = {"optimizer__betas": [(0.9, 0.999), (0.0, 0.5)], "hidden_size": [2, 3]}
+    search = GridSearchCV(RNNRegressor(**SMALL), grid, cv=2).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert len(np.unique(scores)) == 4  # both names have an effect
+    assert search.best_estimator_.predict(X).shape == (20,)
+    assert search.best_params_ == search.cv_results_["params"][int(np.argmax(scores))]
+
+
+# -- net_params ----------------------------------------------------------------------------------------------------
+
+
+def test_callbacks_run_on_a_copy():
+    X, y = data()
+    counter = Counter()
+    net_params = {"callbacks": [("counter", counter)], "callbacks__counter__by": 5}
+    model = RNNRegressor(**SMALL, net_params=net_params).fit(X, y)
+    assert dict(model.net_.callbacks_)["counter"].count_ == 10
+    assert not hasattr(counter, "count_")
+    assert counter.by == 1
+    assert net_params == {"callbacks": [("counter", counter)], "callbacks__counter__by": 5}
+
+
+def test_callback_of_batches_sees_every_batch():
+    seen = []
+
+    class Batches(Callback):
+        def on_batch_end(self, net, batch, training, **kwargs):
+            seen.append((training, len(batch[1].values), np.isfinite(float(kwargs["loss"].detach()))))
+
+    X, y = data(25)
+    model = RNNRegressor(
+        **SMALL, batch_size=8, early_stopping=True, validation=0.2, net_params={"callbacks": [Batches()]}
+    ).fit(X, y)
+    assert seen == [(True, 8, True), (True, 8, True), (True, 4, True), (False, 5, True)] * 2
+    assert len(model.net_.history[-1]["batches"]) >= 3
+    assert "batches" not in model.history_
+
+
+def test_callback_that_stops():
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 3:
+                raise KeyboardInterrupt  # how skorch's callbacks ask for it
+
+    X, y = data()
+    model = RNNRegressor(**SMALL | {"max_epochs": 50}, net_params={"callbacks": [Stop()]}).fit(X, y)
+    assert model.n_iter_ == 3
+
+
+def test_callback_that_writes_into_history():
+    class Note(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("twice", 2 * net.history[-1]["train_loss"])
+
+    X, y = data()
+    model = RNNRegressor(**SMALL, net_params={"callbacks": [("note", Note())]}).fit(X, y)
+    np.testing.assert_allclose(model.history_["twice"], 2 * model.history_["train_loss"])
+
+
+@pytest.mark.parametrize("key", sorted(SHADOWS))
+def test_keys_that_shadow_a_parameter_are_refused(key):
+    X, y = data()
+    with pytest.raises(ValueError, match=rf"{key}'\] shadows the parameter `{SHADOWS[key]}`; set {SHADOWS[key]}="):
+        RNNRegressor(**SMALL, net_params={key: None}).fit(X, y)
+
+
+def test_shadows_are_parameters():
+    assert set(SHADOWS.values()) <= set(inspect.signature(RNNRegressor).parameters)
+
+
+@pytest.mark.parametrize("key", ["optimizer__nesterov", "module__width", "no_such_thing", "optimiser__eps", 3])
+def test_keys_that_name_nothing_are_refused(key):
+    X, y = data()
+    with pytest.raises(ValueError, match=rf"net_params\['?{key}'?\] names nothing.*(only|Expected one of)"):
+        RNNRegressor(**SMALL, net_params={key: True}).fit(X, y)
+
+
+def test_same_key_fits_another_optimizer():
+    X, y = data()
+    params = {"optimizer__nesterov": True, "optimizer__momentum": 0.9}
+    RNNRegressor(**SMALL, optimizer="sgd", net_params=params).fit(X, y)
+
+
+def test_net_params_that_are_no_dict():
+    X, y = data()
+    with pytest.raises(ValueError, match=r"`net_params` must be a dict such as .* or None, got \[1\]"):
+        RNNRegressor(**SMALL, net_params=[1]).fit(X, y)
+
+
+def test_epoch_scoring_of_skorch():
+    """skorch's own scoring callback is the commonest one that people bring."""
+    X, y = data(25)
+
+    def loss_again(net, X=None, y=None):
+        return net.history[-1]["train_loss"]
+
+    callback = EpochScoring(loss_again, name="again", on_train=True, use_caching=False)
+    model = RNNRegressor(**SMALL, net_params={"callbacks": [callback]}).fit(X, y)
+    assert "again" in model.history_
+
+
+# -- copies --------------------------------------------------------------------------------------------------------
+
+
+def through_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 7])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_joblib],
+    ids=["deepcopy", "pickle", "joblib"],
+)
+def test_copies_predict_the_same(copied, batch_size):
+    X, y = data(40)
+    model = RNNRegressor(
+        **SMALL,
+        batch_size=batch_size,
+        n_layers=2,
+        dropout=0.1,
+        early_stopping=True,
+        net_params={"callbacks": [Counter()]},
+    ).fit(X, y)
+    expected = model.predict(X)
+    twin = copied(model)
+    np.testing.assert_array_equal(twin.predict(X), expected)
+    assert twin.history_.equals(model.history_)
+    with torch.no_grad():
+        for parameter in twin.net_.module_.parameters():
+            parameter.zero_()
+    np.testing.assert_array_equal(model.predict(X), expected)  # no memory is shared
+    twin.fit(X, y)
+    np.testing.assert_array_equal(twin.predict(X), expected)
+
+
+def test_pickles_hold_no_data():
+    sizes = []
+    for n_samples in (40, 4000):
+        X, y = data(n_samples)
+        model = RNNRegressor(**SMALL, early_stopping=True).fit(X, y)
+        sizes.append(len(pickle.dumps(model)))
+    assert sizes[1] < sizes[0] + 2000
+    assert sizes[0] < 30_000
+    assert sizes[1] < X.nbytes / 10
+
+
+def test_unfitted_estimators_pickle():
+    model = RNNRegressor(optimizer=torch.optim.Adagrad, net_params={"callbacks": [Counter()]})
+    assert pickle.loads(pickle.dumps(model)).optimizer is torch.optim.Adagrad
