@@ -97,15 +97,15 @@ class Step:
         return begins
 
     def continues(self, last: pd.Index, first: pd.Index) -> np.ndarray:
-        """Return bool, shape as `last`: whether each label of `first` follows the one in `last` as its next.
+        """Return bool, shape as `last`: whether each label of `first` is the next after the one in `last`.
 
-        Both must be of the kind of this step.
+        It must lie after that one, and both must be of the kind of this step.
         """
         gap = numbers(first, self.zone) - numbers(last, self.zone)
         follows = self._within(gap)
         if self.freq is not None and not isinstance(last, pd.PeriodIndex):
             follows = follows | (first <= last + self.freq)  # a month may be longer than those seen
-        return follows & (gap > 0)
+        return follows
 
     def _within(self, gap: np.ndarray) -> np.ndarray:
         if self.largest is None:

@@ -74,7 +74,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         The names of these columns, where all of them are strings.
     n_channels_ : int
         The number of channels: columns without those of group and time.
-    history_ : History
+    context_ : History
         The last rows and labels of each series, and the step of its index.
 
     Raises
@@ -270,9 +270,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = np.delete(_check_feature_names_in(self, input_features), self._columns)
-        return np.array(
-            [f"{name}_lag{k}" for k in reversed(range(self.window)) for name in names], dtype=object
-        )
+        return np.array([f"{name}_lag{k}" for k in reversed(range(self.window)) for name in names], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -301,9 +299,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
             if not named:
                 X = check_array(X, dtype=None, ensure_all_finite=False)
             elif X.ndim != 2:
-                raise ValueError(
-                    f"X must be a DataFrame or of shape (n_times, n_channels), got {type(X).__name__}."
-                )
+                raise ValueError(f"X must be a DataFrame or of shape (n_times, n_channels), got {type(X).__name__}.")
             timeline = read_timeline(X, self.group, self.time)
             validate_data(self, X, reset=reset, skip_check_array=True)
             rows = check_array(_channels(X, timeline.columns), input_name="X", estimator=self, **checks)
@@ -315,7 +311,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         rows, timeline = self._read(X, reset=True)
         step = Step.learn(timeline.labels, timeline.series, cut=self.holes == "cut")
         _warn_of_short_windows(timeline, step, self.window)
-        self.history_ = History.keep(rows, timeline, step, self.window - 1)
+        self.context_ = History.keep(rows, timeline, step, self.window - 1)
         self.n_channels_ = rows.shape[1]
         self._columns = list(timeline.columns)
         self._n_rows = len(rows)
@@ -325,14 +321,14 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         """Return (n_series,) which series of the history each one continues, -1 for none; warn or raise."""
         if self.context == "never" or self.window == 1:
             return np.full(len(timeline.first), -1)
-        borders = self.history_.borders(timeline)
+        borders = self.context_.borders(timeline)
         lacking = np.isin(borders.kinds, (Border.INSIDE, Border.GAP))
         if self.context == "require":
             lacking = ~np.isin(borders.kinds, (Border.CONTINUES, Border.BEGINS))
         elif not lacking.any() and timeline.sizes.max() < self.window and len(timeline.order) != self._n_rows:
             lacking = borders.kinds == Border.NO_STEP  # short enough to matter, and not the rows of fit again
         if lacking.any():
-            message = self.history_.explain(timeline, borders, lacking)
+            message = self.context_.explain(timeline, borders, lacking)
             if self.context == "require":
                 raise ValueError(f"`context`='require': {message}, or use context='auto'.")
             warnings.warn(f"{message}, or use context='never'.", UserWarning, stacklevel=4)
@@ -346,9 +342,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
         else:
             names = getattr(self, "feature_names_in_", None)
             names = None if names is None else tuple(np.delete(names, self._columns))
-            windows = lay_out(
-                rows, timeline, self.history_, tails, self.window, edge=edge, channel_names=names
-            )
+            windows = lay_out(rows, timeline, self.context_, tails, self.window, edge=edge, channel_names=names)
         return np.asarray(windows).reshape(len(rows), -1) if self.flatten else windows
 
 

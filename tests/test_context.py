@@ -52,9 +52,7 @@ INDEXES = {
 def test_folds_shorter_than_the_window_have_their_whole_context(index):
     frame = table(84, index)
     want = oracle(frame, 24)
-    for train, test in TimeSeriesSplit(6, test_size=12).split(
-        frame
-    ):  # the first training fold has 12 rows too
+    for train, test in TimeSeriesSplit(6, test_size=12).split(frame):  # the first training fold has 12 rows too
         step = SlidingWindowTransformer(24).fit(frame.iloc[train])
         np.testing.assert_array_equal(np.asarray(step.transform(frame.iloc[test])), want[test])
         np.testing.assert_array_equal(np.asarray(step.transform(frame.iloc[train])), want[train])
@@ -88,6 +86,16 @@ def test_context_inside_cross_validation_and_grid_search():
     )
     scores = search.fit(frame, frame["a"]).cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()  # a padded window would have given NaN
+
+
+def test_memory_of_a_pipeline_keeps_windows_lazy(tmp_path, monkeypatch):
+    frame = table(60)
+    pipeline = make_pipeline(SlidingWindowTransformer(24), OldestSeen(), memory=str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(Windows, "__array__", None)
+        pipeline.fit(frame[:50], frame["a"][:50])
+        pipeline.fit(frame[:50], frame["a"][:50])  # from the cache
+    np.testing.assert_array_equal(pipeline.predict(frame[50:]), oracle(frame, 24)[50:, 0, 0])
 
 
 def test_tail_shorter_than_the_window_is_used_as_far_as_it_goes():
@@ -180,9 +188,7 @@ def test_unseen_series_are_new_series():
     z = (frame["shop"] == "z").to_numpy()
     step = SlidingWindowTransformer(4, group="shop", time="day").fit(frame[~z])
     np.testing.assert_array_equal(np.asarray(step.transform(frame[z])), want[z])
-    with pytest.raises(
-        ValueError, match="`context`='require': The rows get no history .* series 'z' was not in"
-    ):
+    with pytest.raises(ValueError, match="`context`='require': The rows get no history .* series 'z' was not in"):
         step.set_params(context="require").transform(frame[z])
 
 
@@ -297,6 +303,4 @@ def test_dates_in_another_time_zone_or_resolution_are_the_same_dates():
     np.testing.assert_array_equal(np.asarray(step.transform(frame[10:].tz_convert("UTC"))), want)
     frame = frame.tz_localize(None)
     step.fit(frame[:10].set_axis(frame.index[:10].as_unit("s")))
-    np.testing.assert_array_equal(
-        np.asarray(step.transform(frame[10:].set_axis(frame.index[10:].as_unit("ns")))), want
-    )
+    np.testing.assert_array_equal(np.asarray(step.transform(frame[10:].set_axis(frame.index[10:].as_unit("ns")))), want)

@@ -66,9 +66,7 @@ def test_unknown_values_of_y_stay_unknown():
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_targets_of_a_panel_in_any_order(data):
-    sizes = data.draw(
-        st.lists(st.integers(1, 7), min_size=1, max_size=4).filter(lambda sizes: max(sizes) > 1)
-    )
+    sizes = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4).filter(lambda sizes: max(sizes) > 1))
     horizon = data.draw(st.integers(1, max(sizes) - 1))
     shop, day = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size) for size in sizes])
     y = np.random.default_rng(0).normal(size=len(day))
@@ -135,9 +133,7 @@ def test_errors_of_group_and_time():
         future_targets(np.ones(4), 2, group=[1, 1, 2, 2])
     with pytest.raises(ValueError, match="`time` must be one of the columns of y, got 'day'"):
         future_targets(pd.Series(np.ones(4)), 1, time="day")
-    with pytest.raises(
-        ValueError, match="A time label must occur once .* got 5 of series 'b' in rows 2 and 3"
-    ):
+    with pytest.raises(ValueError, match="A time label must occur once .* got 5 of series 'b' in rows 2 and 3"):
         future_targets(np.ones(4), 1, group=["a", "a", "b", "b"], time=[1, 2, 5, 5])
 
 
@@ -211,9 +207,7 @@ def test_inputs_of_a_panel_in_any_order(data):
     np.testing.assert_array_equal(shifted["price"], X["want"])
     assert shifted.index.equals(X.index)
     levels = ["shop", "day"]
-    shifted = future_inputs(
-        X.set_index(levels), ["price"], horizon, future=future.set_index(levels), group="shop"
-    )
+    shifted = future_inputs(X.set_index(levels), ["price"], horizon, future=future.set_index(levels), group="shop")
     np.testing.assert_array_equal(shifted["price"], X["want"])
 
 

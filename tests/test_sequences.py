@@ -201,9 +201,7 @@ def test_scikit_learn_splits_never_make_it_dense(tmp_path):
     assert isinstance(_safe_indexing(windows, slice(3, 5)), Windows)
     assert cross_val_predict(KnowsWindows(), windows, y, cv=KFold(3)).shape == (50,)
     pipeline = make_pipeline("passthrough", KnowsWindows(), memory=str(tmp_path))
-    search = GridSearchCV(
-        pipeline, {"knowswindows__offset": [0.0, 2.0]}, cv=GroupKFold(2), error_score="raise"
-    )
+    search = GridSearchCV(pipeline, {"knowswindows__offset": [0.0, 2.0]}, cv=GroupKFold(2), error_score="raise")
     search.fit(windows, y, groups=windows.series)
 
 

@@ -114,9 +114,7 @@ def test_memory_of_panels_in_any_order():
 def test_edge_padding_repeats_the_first_row(kind):
     rows = rng.normal(size=(7, 2))
     want = np.stack([rows[np.maximum(np.arange(t - 2, t + 1), 0)] for t in range(7)])
-    np.testing.assert_array_equal(
-        np.asarray(SlidingWindowTransformer(3, pad="edge").fit_transform(kind(rows))), want
-    )
+    np.testing.assert_array_equal(np.asarray(SlidingWindowTransformer(3, pad="edge").fit_transform(kind(rows))), want)
 
 
 @pytest.mark.parametrize(
@@ -277,9 +275,7 @@ def test_group_column_of_an_object_array():
 def test_time_without_group_sorts_one_series():
     frame = table(6).assign(day=[5, 0, 3, 1, 2, 4])
     windows = SlidingWindowTransformer(2, time="day").fit_transform(frame)
-    np.testing.assert_array_equal(
-        np.asarray(windows)[0], frame.sort_values("day")[["a", "b"]].to_numpy()[-2:]
-    )
+    np.testing.assert_array_equal(np.asarray(windows)[0], frame.sort_values("day")[["a", "b"]].to_numpy()[-2:])
     text = frame.assign(day=[f"2024-01-0{day}" for day in frame["day"]])
     np.testing.assert_array_equal(SlidingWindowTransformer(2, time="day").fit_transform(text), windows)
 
@@ -297,6 +293,24 @@ def test_windows_begin_anew_after_a_hole_in_a_regular_index():
     np.testing.assert_array_equal(np.asarray(windows), want)
     ignoring = SlidingWindowTransformer(5, holes="ignore").fit_transform(kept)
     np.testing.assert_array_equal(np.asarray(ignoring), loop(kept.to_numpy(), 5))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index(np.arange(400) * 0.1),
+        pd.period_range("2000", periods=400, freq="M"),
+        pd.date_range("2024", periods=400, freq="h", tz="Europe/Berlin"),
+        pd.date_range("2024", periods=400, freq="D", tz="Europe/Berlin"),  # two days of 25 and 23 hours
+        pd.timedelta_range("0s", periods=400, freq="5s"),
+        pd.RangeIndex(0, 1200, 3),
+    ],
+    ids=["floats", "periods", "hours", "days", "durations", "every third"],
+)
+def test_holes_of_every_kind_of_index(index):
+    frame = table(400, index=index).drop(index=index[[90, 200, 201]])
+    windows = SlidingWindowTransformer(5).fit_transform(frame)
+    assert np.unique(windows.starts).tolist() == [0, 90, 199]
 
 
 def test_edge_padding_begins_anew_after_a_hole():
@@ -333,23 +347,17 @@ def test_edge_padding_begins_anew_after_a_hole():
 )
 def test_index_without_holes(index):
     frame = table(60, index=index)
-    np.testing.assert_array_equal(
-        np.asarray(SlidingWindowTransformer(4).fit_transform(frame)), loop(frame.values, 4)
-    )
+    np.testing.assert_array_equal(np.asarray(SlidingWindowTransformer(4).fit_transform(frame)), loop(frame.values, 4))
 
 
 def test_few_complete_windows_warn_with_the_commonest_cause():
     frame = panel([120, 121])
     keep = np.ones(len(frame), dtype=bool)
     keep[100::20] = False
-    with pytest.warns(
-        UserWarning, match=r"Only 40.0% of the 30 windows hold all of their 19 rows.*beginnings"
-    ):
+    with pytest.warns(UserWarning, match=r"Only 40.0% of the 30 windows hold all of their 19 rows.*beginnings"):
         SlidingWindowTransformer(19).fit(table(30))
     dropped = table(1000, index=np.arange(1000)).drop(index=np.arange(99, 1000, 110))
-    with pytest.warns(
-        UserWarning, match=r"windows hold all of their 80 rows. Commonest cause: 9 holes in the index"
-    ):
+    with pytest.warns(UserWarning, match=r"windows hold all of their 80 rows. Commonest cause: 9 holes in the index"):
         SlidingWindowTransformer(80).fit(dropped)
     SlidingWindowTransformer(80, holes="ignore").fit(dropped)
 
@@ -357,9 +365,7 @@ def test_few_complete_windows_warn_with_the_commonest_cause():
 def test_window_longer_than_the_series_warns_in_fit_only():
     for X in (np.ones((3, 2)), table(3)):
         step = SlidingWindowTransformer(5)
-        with pytest.warns(
-            UserWarning, match=r"`window`=5 is longer than the series \(3 rows\), so every window"
-        ):
+        with pytest.warns(UserWarning, match=r"`window`=5 is longer than the series \(3 rows\), so every window"):
             step.fit(X)
         assert step.transform(X).shape == (3, 5, 2)
     with pytest.warns(UserWarning, match=r"longer than the longest of 2 series \(4 rows\)"):
@@ -495,9 +501,7 @@ def test_errors_of_transform():
         step.transform(frame[["a", "b"]])
     with pytest.raises(ValueError, match="feature names should match"):
         step.transform(frame.assign(c=1.0))
-    with pytest.raises(
-        ValueError, match="X has 5 features, but SlidingWindowTransformer is expecting 3 features"
-    ):
+    with pytest.raises(ValueError, match="X has 5 features, but SlidingWindowTransformer is expecting 3 features"):
         SlidingWindowTransformer(2).fit(np.ones((4, 3))).transform(np.ones((4, 5)))
 
 
