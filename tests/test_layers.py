@@ -95,9 +95,7 @@ def test_imports_within_the_package_point_down(path):
         if library != "skrnn":
             continue
         there = rest.partition(".")[0]
-        assert there in RANK, (
-            f"{here} imports {name}: not a module with a layer (the package root is for users)"
-        )
+        assert there in RANK, f"{here} imports {name}: not a module with a layer (the package root is for users)"
         assert there == here or RANK[here] < RANK[there], f"{here} may not import {there}: it is not below"
 
 
