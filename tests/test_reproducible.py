@@ -1,0 +1,165 @@
+"""One `random_state` decides a fit bit for bit, in any process or thread, and nothing global is touched."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+
+from skrnn import RNNRegressor
+from skrnn._runtime import draw_seed, in_worker, seeded_initialisation, thread_count, torch_threads
+
+pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
+
+SMALL = {"cell": "gru", "hidden_size": 3, "max_epochs": 3, "n_layers": 2, "dropout": 0.3, "batch_size": 7}
+
+
+def data(n_samples=40):
+    X = np.random.RandomState(0).randn(n_samples, 5, 2)
+    return X, X[:, -1, 0]
+
+
+def model_of(seed=0, **params):
+    """Everything random at once: initial weights, order, dropout, and the rows held out."""
+    return RNNRegressor(**SMALL | params, early_stopping=True, random_state=seed)
+
+
+def fit_and_predict(model, X, y, global_seed=None):
+    if global_seed is not None:
+        np.random.seed(global_seed)  # noqa: NPY002
+        torch.manual_seed(global_seed)
+    return clone(model).fit(X, y).predict(X)
+
+
+def threads_of_torch():
+    return torch.get_num_threads(), thread_count(1000), in_worker()
+
+
+@pytest.fixture
+def global_generators():
+    """Put back what a test does to the global generators."""
+    states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    yield
+    np.random.set_state(states[0])  # noqa: NPY002
+    torch.set_rng_state(states[1])
+
+
+def test_a_seed_decides_everything():
+    X, y = data()
+    expected = model_of().fit(X, y).predict(X)
+    np.testing.assert_array_equal(model_of().fit(X, y).predict(X), expected)
+    assert not np.array_equal(model_of(seed=1).fit(X, y).predict(X), expected)
+    first, second = (model_of(seed=None).fit(X, y).predict(X) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_random_state_objects():
+    X, y = data()
+    first, second = (model_of(np.random.RandomState(3)).fit(X, y).predict(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    shared = np.random.RandomState(3)
+    first, second = (model_of(shared).fit(X, y).predict(X) for _ in range(2))
+    assert not np.array_equal(first, second)  # it moves on, as everywhere in scikit-learn
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_global_generators_are_neither_read_nor_touched(seed, global_generators):
+    X, y = data()
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    model_of(seed).fit(X, y).predict(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+    predictions = [fit_and_predict(model_of(seed), X, y, global_seed) for global_seed in (1, 2, 1)]
+    if seed is None:
+        assert not np.array_equal(predictions[0], predictions[2])  # drawn from the operating system
+    else:
+        np.testing.assert_array_equal(predictions[0], predictions[1])
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_give_the_same_bits(backend, global_generators):
+    X, y = data()
+    models = [model_of(seed, cell=cell) for seed in (0, 1, 2) for cell in ("rnn", "lstm")]
+    expected = [fit_and_predict(model, X, y) for model in models]
+    got = Parallel(n_jobs=2, backend=backend)(
+        delayed(fit_and_predict)(model, X, y, seed if backend == "loky" else None)
+        for seed, model in enumerate(models)
+    )
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_many_fits_in_threads(global_generators):
+    """Initialisations at the same time may not share a generator."""
+    X, y = data(10)
+    models = [model_of(seed, max_epochs=1, n_iter_no_change=1) for seed in range(5)] * 8
+    expected = [fit_and_predict(model, X, y) for model in models[:5]] * 8
+    state = torch.get_rng_state()
+    got = Parallel(n_jobs=8, backend="threading")(delayed(fit_and_predict)(model, X, y) for model in models)
+    np.testing.assert_array_equal(np.array(got), np.array(expected))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_workers_use_one_torch_thread(backend):
+    for _, n_threads, worker in Parallel(n_jobs=2, backend=backend)(delayed(threads_of_torch)() for _ in range(3)):
+        assert n_threads == 1
+        assert worker
+
+
+def test_main_process_is_no_worker():
+    assert not in_worker()
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert thread_count(1000) == before + 1
+        assert thread_count(8) == 1  # small nets gain nothing from the second
+        with pytest.raises(KeyError), torch_threads(1):
+            raise KeyError
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_fit_and_predict_leave_torchs_threads_as_they_were():
+    X, y = data()
+    before = torch.get_num_threads()
+    with torch_threads(2):
+        model_of().fit(X, y).predict(X)
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == before
+
+
+def test_seeded_initialisation_restores_the_global_state_and_excludes_others():
+    state, drawn, inside = torch.get_rng_state(), [], []
+
+    def draw():
+        with seeded_initialisation(5):
+            inside.append(1)
+            assert len(inside) == 1
+            drawn.append(float(torch.rand(())))
+            inside.pop()
+
+    threads = [threading.Thread(target=draw) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(drawn)) == 1
+    assert len(drawn) == 8
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_draw_seed():
+    assert draw_seed(5) == draw_seed(5) != draw_seed(6)
+    assert len({draw_seed(None) for _ in range(20)}) > 15
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        draw_seed("text")
+
+
+def test_memory_layout_and_form_of_the_input_do_not_matter():
+    X, y = data()
+    expected = model_of().fit(X, y).predict(X)
+    for other in (np.asfortranarray(X), list(X), X.tolist()):
+        np.testing.assert_array_equal(model_of().fit(other, y).predict(X), expected)
+    np.testing.assert_array_equal(model_of().fit(X, y.tolist()).predict(X), expected)
