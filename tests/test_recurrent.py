@@ -125,7 +125,7 @@ def test_initial_weights(cell, n_gates):
     for recurrence in stack.recurrences:
         for gate in recurrence.weight_hh_l0.view(n_gates, HIDDEN, HIDDEN):
             torch.testing.assert_close(gate @ gate.T, torch.eye(HIDDEN), rtol=0, atol=1e-6)
-        glorot = (6 / (HIDDEN + recurrence.input_size)) ** 0.5
+        glorot = (6 / (n_gates * HIDDEN + recurrence.input_size)) ** 0.5  # over all gates at once
         limits.append(float(recurrence.weight_ih_l0.detach().abs().max() / glorot))
         expected = torch.zeros(n_gates * HIDDEN)
         if cell == "lstm":

@@ -115,7 +115,7 @@ def reverse(x: Tensor, reversal: Tensor | None) -> Tensor:
 
 @torch.no_grad()
 def initialise(recurrence: nn.Module, cell: str, generator: torch.Generator) -> None:
-    """Draw the weights as Keras does: input weights Glorot uniform, recurrent weights orthogonal, biases zero.
+    """Draw input weights Glorot uniform over all gates at once, as Keras does, recurrent ones orthogonal, biases zero.
 
     Each gate's recurrent block is orthogonal by itself (Saxe et al. 2014), and the forget gate of an LSTM begins at
     1, so that memory lasts from the first update on (Jozefowicz et al. 2015). torch has neither.
@@ -127,8 +127,7 @@ def initialise(recurrence: nn.Module, cell: str, generator: torch.Generator) -> 
             for gate in parameter.view(n_gates, hidden_size, hidden_size):
                 nn.init.orthogonal_(gate, generator=generator)
         elif name.startswith("weight_ih"):
-            for gate in parameter.view(n_gates, hidden_size, -1):
-                nn.init.xavier_uniform_(gate, generator=generator)
+            nn.init.xavier_uniform_(parameter, generator=generator)
         else:
             parameter.zero_()
             if cell == "lstm" and name.startswith("bias_ih"):
