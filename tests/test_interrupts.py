@@ -98,6 +98,17 @@ def test_interrupt_in_the_first_epoch(at_batch):
     assert np.isfinite(model.predict(X)).all()
 
 
+def test_interrupt_in_the_validation(at_batch, monkeypatch):
+    X, y = data()
+    monkeypatch.setattr(RecurrentNet, "validation_step", lambda self, batch: ctrl_c(None))
+    model = RNNRegressor(**SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y, X_val=X[:7], y_val=y[:7])
+    assert model.n_iter_ == len(model.history_)
+    assert np.isfinite(model.predict(X)).all()
+    assert np.isfinite(model.history_["train_loss"]).all()
+
+
 def test_interrupt_ends_a_search(at_batch):
     """skorch swallows it, and the search would go on with the next candidate."""
     at_batch(5, ctrl_c)
