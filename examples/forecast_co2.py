@@ -74,7 +74,9 @@ class Task:
 
 def co2_task(small: bool) -> Task:
     """Weekly CO2, 26 weeks ahead; the last two years are test rows."""
-    y = load_co2(fill="forward")  # a week without a measurement repeats the last one: no look at the future
+    y = load_co2(fill="forward").rename(
+        "CO2"
+    )  # a week without a measurement repeats the last one: no look at the future
     if small:
         return Task(y[-520:], "ppmv", 26, "weeks", 52, [26, 52], 104)
     return Task(y, "ppmv", 26, "weeks", 52, [52, 104], 104)
@@ -218,7 +220,7 @@ def backtest(task: Task, pipeline: Pipeline) -> dict[str, np.ndarray]:
     forecasts = {f"{cell.upper()} net": pipeline.predict(task.X[task.n_train :])}
     forecasts["Ridge on the same windows"] = ridge_forecasts(task, window)
     if task.season:
-        same = "same week last year" if task.season == 52 else f"same time one season ({task.season} rows) ago"
+        same = "same week last year" if task.season == 52 else f"one season ({task.season} rows) ago"
         forecasts[same] = seasonal_forecasts(task)
     forecasts["last value"] = np.repeat(task.y.to_numpy()[task.n_train :, None], task.horizon, axis=1)
     return forecasts
@@ -255,9 +257,10 @@ def ahead(n_rows: int, task: Task) -> str:
 def print_table(task: Task, truth: np.ndarray, forecasts: dict[str, np.ndarray]) -> None:
     """Print the mean absolute error of each forecast over all test rows and steps."""
     print(f"\nMean absolute error {span(task)} on {task.n_test} test rows, in {task.unit}:")
-    for name, values in forecasts.items():
-        print(f"  {name:<40}{mean_absolute_error(truth, values):8.3g}")
     errors = [mean_absolute_error(truth, values) for values in forecasts.values()]
+    decimals = max(0, 2 - int(np.floor(np.log10(min(errors) or 1))))  # three digits of the smallest
+    for name, error in zip(forecasts, errors, strict=True):
+        print(f"  {name:<30}{error:12.{decimals}f}")
     best = list(forecasts)[1 + int(np.argmin(errors[1:]))]
     change = errors[0] / min(errors[1:]) - 1
     print(f"The net's error is {abs(change):.0%} {'below' if change < 0 else 'above'} that of {best}.")
@@ -286,7 +289,13 @@ def labels_after(index: pd.Index, n_labels: int) -> pd.Index:
 
 def draw(task: Task, truth: np.ndarray, forecasts: dict[str, np.ndarray], future: pd.Series, path: Path) -> None:
     """Draw the backtest and the future above, and the errors by the length of the forecast below."""
-    style = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25}
+    style = {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "axes.axisbelow": True,
+    }
     with plt.rc_context(style):
         figure, (above, below) = plt.subplots(2, figsize=(10, 7.5), height_ratios=[3, 2], layout="constrained", dpi=130)
         net = next(iter(forecasts))
@@ -302,7 +311,8 @@ def draw_series(axes: plt.Axes, task: Task, net: str, values: np.ndarray, future
     axes.plot(y[start - task.n_test // 2 :], color="0.25", lw=1.2, label="measured")
     draw_backtest(axes, task, net, values)
     end = pd.Series([y.iloc[-1]], index=y.index[-1:])
-    axes.plot(pd.concat([end, future]), color="tab:orange", lw=2.4, ls="--", label="forecast of the unknown future")
+    style = {"color": "tab:orange", "lw": 2.4, "ls": "--", "marker": "o" if task.horizon < 5 else None}
+    axes.plot(pd.concat([end, future]), label="forecast of the unknown future", markevery=slice(1, None), **style)
     axes.axvspan(y.index[start], y.index[-1], color="tab:blue", alpha=0.06, lw=0, label="test rows, not seen before")
     axes.set(ylabel=f"{y.name} ({task.unit})" if task.unit != y.name else task.unit, xlabel=y.index.name or "row")
     axes.set_title(f"{y.name}, forecast {ahead(task.horizon, task)}", loc="left", weight="bold")
@@ -357,14 +367,16 @@ def main() -> None:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(f"{task.y.name}: {len(task.y)} rows, {label(task.y.index[0])} to {label(task.y.index[-1])};", end=" ")
     print(f"the last {task.n_test} are test rows.\n")
+    if arguments.small:
+        print("Small setting, few rows and epochs: it shows that the program runs, not what the net can do.\n")
     found = search(task, arguments.small)
     print(f"Chosen: {describe(found)}")
     truth = future_targets(task.y, task.horizon).to_numpy()[task.n_train :]  # NaN after the end of the series
     forecasts = backtest(task, found.best_estimator_)
     print_table(task, truth, forecasts)
     future = forecast_future(task, found.best_estimator_)
-    first, last = label(future.index[0]), label(future.index[-1])
-    print(f"\nForecast of the unknown future: {future.iloc[0]:.5g} ({first}) to {future.iloc[-1]:.5g} ({last}).")
+    ends = [f"{value:.5g} ({label(when)})" for when, value in future.items()]
+    print(f"\nForecast of the unknown future: {' to '.join(dict.fromkeys([ends[0], ends[-1]]))}.")
     draw(task, truth, forecasts, future, arguments.output)
     print(f"Picture: {arguments.output.resolve()}\nDone in {time.monotonic() - started:.0f} s.")
 
