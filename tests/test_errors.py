@@ -184,7 +184,12 @@ def test_validation_sets(given, message):
         ({"horizon": 2}, TABLE, Y, "horizon=2 builds each row's future.*windows of a series"),
         ({"horizon": 2}, SERIES, np.ones((11, 2, 1)), "y must be the series itself.*future_targets"),
         ({"horizon": 11}, SERIES, SERIES.base[:, 0], "horizon=11 leaves.*has 11 rows.*horizon below"),
-        ({"horizon": 2, "validation": "shuffle", "early_stopping": True}, SERIES, Y, "'shuffle' would judge overlapping"),
+        (
+            {"horizon": 2, "validation": "shuffle", "early_stopping": True},
+            SERIES,
+            Y,
+            "'shuffle' would judge overlapping",
+        ),
         ({"horizon": 10, "early_stopping": True}, SERIES, Y, "leaves 0 training.*early_stopping=False"),
         ({"n_channels": 3}, TABLE, Y, "X has 10 columns, which is no multiple of n_channels=3"),
     ],
@@ -200,7 +205,7 @@ def test_combinations(params, bad_X, bad_y, message):
 )
 def test_a_failed_first_fit_leaves_the_estimator_unfitted(params):
     model = RNNRegressor(**SMALL | params)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=next(iter(params)) + "|seed"):
         model.fit(X, Y)
     assert not [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
     with pytest.raises(NotFittedError):

@@ -206,7 +206,7 @@ def test_no_good_epoch_keeps_the_former_fit(at_batch):
 @pytest.mark.parametrize("batch_size", [10, 30])
 @pytest.mark.parametrize("lr", [1e10, 1e18, 1e30])
 def test_an_absurd_lr(lr, batch_size):
-    """Whatever happens: predictions are finite and a warning was given, or fit raises."""
+    """Whatever happens: predictions are finite and a warning was given, or fit says why not."""
     X, y = data()
     params = {"optimizer": "sgd", "lr": lr, "gradient_clip": None, "dtype": "float32"}
     model = RNNRegressor(**SMALL | {"batch_size": batch_size, "max_epochs": 20} | params)
@@ -215,17 +215,19 @@ def test_an_absurd_lr(lr, batch_size):
         try:
             model.fit(X, y)
         except ValueError as error:
-            assert "no good epoch" in str(error)
-            return
-    assert np.isfinite(model.predict(X)).all()
-    if model.n_iter_ < 20:
-        assert "gradient_clip=1.0" in str(caught[0].message)
+            said = str(error)
+        else:
+            said = " ".join(str(warning.message) for warning in caught)
+            assert np.isfinite(model.predict(X)).all()
+    assert "gradient_clip=1.0" in said or model.n_iter_ == 20
 
 
 def test_one_diverging_candidate_does_not_kill_a_search():
     X, y = data()
     params = SMALL | {"optimizer": "sgd", "gradient_clip": None, "dtype": "float32"}
-    with pytest.warns(Warning) as caught:  # of the failed fits
+    with pytest.warns(
+        Warning, match="Estimator fit failed|no good epoch|fits failed|NaN or infinite|non-finite"
+    ) as caught:
         search = GridSearchCV(RNNRegressor(**params), {"lr": [1e30, 0.1]}, cv=2).fit(X, y)
     assert search.best_params_ == {"lr": 0.1}
     assert caught

@@ -31,9 +31,9 @@ def stack_of(cell, bidirectional=False, n_layers=1, *, dtype=torch.float64, drop
 
 def torch_twin(stack, cell, bidirectional, n_layers):
     """torch's module of the same shape that holds the same weights."""
-    twin = CELLS[cell](
-        N_CHANNELS, HIDDEN, num_layers=n_layers, bidirectional=bidirectional, batch_first=True
-    ).to(next(stack.parameters()).dtype)
+    twin = CELLS[cell](N_CHANNELS, HIDDEN, num_layers=n_layers, bidirectional=bidirectional, batch_first=True).to(
+        next(stack.parameters()).dtype
+    )
     with torch.no_grad():
         for theirs, ours in zip(twin.parameters(), stack.parameters(), strict=True):
             theirs.copy_(ours)
@@ -84,9 +84,7 @@ def test_ragged_batches_equal_packed_sequences(cell, bidirectional, n_layers, dt
     beyond = torch.arange(STEPS) >= LENGTHS[:, None]
     assert (ours_x.grad[beyond] == 0).all()
     for ours_p, theirs_p in zip(stack.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(
-            ours_p.grad, theirs_p.grad, rtol=10 * TOLERANCE[dtype], atol=10 * TOLERANCE[dtype]
-        )
+        torch.testing.assert_close(ours_p.grad, theirs_p.grad, rtol=10 * TOLERANCE[dtype], atol=10 * TOLERANCE[dtype])
 
 
 @each_shape

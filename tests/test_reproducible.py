@@ -7,6 +7,7 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from skrnn import RNNRegressor
 from skrnn._runtime import draw_seed, in_worker, seeded_initialisation, thread_count, torch_threads
@@ -33,8 +34,21 @@ def fit_and_predict(model, X, y, global_seed=None):
     return clone(model).fit(X, y).predict(X)
 
 
-def threads_of_torch():
-    return torch.get_num_threads(), thread_count(1000), in_worker()
+class Threads(Callback):
+    """Writes into history how many threads torch trains with."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("threads", torch.get_num_threads())
+
+
+def threads_of_a_large_net(set_to=None):
+    """Of a net that would use more than one, where torch is set to `set_to` threads; and whether it is a worker."""
+    if set_to is not None:
+        torch.set_num_threads(set_to)
+    X, y = data(10)
+    model = RNNRegressor(**SMALL | {"hidden_size": 50, "max_epochs": 1, "n_iter_no_change": 1})
+    model.set_params(net_params={"callbacks": [Threads()]}, random_state=0)
+    return model.fit(X, y).history_["threads"].tolist(), in_worker()
 
 
 @pytest.fixture
@@ -84,8 +98,7 @@ def test_workers_give_the_same_bits(backend, global_generators):
     models = [model_of(seed, cell=cell) for seed in (0, 1, 2) for cell in ("rnn", "lstm")]
     expected = [fit_and_predict(model, X, y) for model in models]
     got = Parallel(n_jobs=2, backend=backend)(
-        delayed(fit_and_predict)(model, X, y, seed if backend == "loky" else None)
-        for seed, model in enumerate(models)
+        delayed(fit_and_predict)(model, X, y, seed if backend == "loky" else None) for seed, model in enumerate(models)
     )
     for ours, theirs in zip(got, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -102,11 +115,22 @@ def test_many_fits_in_threads(global_generators):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_workers_use_one_torch_thread(backend):
-    for _, n_threads, worker in Parallel(n_jobs=2, backend=backend)(delayed(threads_of_torch)() for _ in range(3)):
-        assert n_threads == 1
+def test_worker_processes_use_one_torch_thread():
+    for n_threads, worker in Parallel(n_jobs=2)(delayed(threads_of_a_large_net)(3) for _ in range(3)):
+        assert n_threads == [1]
         assert worker
+
+
+def test_worker_threads_use_one_torch_thread():
+    with torch_threads(3):
+        of_threads = Parallel(n_jobs=2, backend="threading")(delayed(threads_of_a_large_net)() for _ in range(3))
+    assert all(worker for _, worker in of_threads)
+    assert {n_threads[0] for n_threads, _ in of_threads} == {1}
+
+
+def test_the_main_process_uses_torchs_threads_for_large_nets():
+    with torch_threads(2):
+        assert threads_of_a_large_net() == ([2], False)
 
 
 def test_main_process_is_no_worker():

@@ -189,9 +189,7 @@ def test_scaled_targets_are_restored(kind, level, standardize, channels):
     channels = np.array(channels)
     followed = np.unique(channels[channels >= 0])
     y = np.random.RandomState(1).randn(17, 2) + level
-    inputs = input_scaling(
-        X, window=kind, standardize=standardize, channels=followed if len(followed) else EVERY
-    )
+    inputs = input_scaling(X, window=kind, standardize=standardize, channels=followed if len(followed) else EVERY)
     rows = target_rows(inputs, check_sequences(X), channels)
     assert (rows is None) == (kind is None or not len(followed))
     targets = fit_target_scaling(y, None, standardize=standardize, rows=rows)
@@ -245,9 +243,7 @@ def test_constant_target_stays_finite(constant):
 @pytest.mark.parametrize("window_scaling", [None, *SCALINGS])
 def test_level_and_unit_of_the_data_do_not_matter(window_scaling):
     X = panel(n_rows=31)
-    model = RNNRegressor(
-        "gru", hidden_size=3, max_epochs=5, horizon=2, window_scaling=window_scaling, random_state=0
-    )
+    model = RNNRegressor("gru", hidden_size=3, max_epochs=5, horizon=2, window_scaling=window_scaling, random_state=0)
     y = X.base[:, 1]
     expected = model.fit(X, y).predict(X)
     moved = Windows(X.base * 128 + 4096, X.ends, X.starts, X.series, X.window)

@@ -169,9 +169,9 @@ def test_schedules(lr_schedule, early_stopping):
 @pytest.mark.parametrize("lr_schedule", ["cosine", "onecycle", None])
 def test_max_steps(max_steps, n_epochs, lr_schedule):
     X, y = data()
-    model = RNNRegressor(
-        **SMALL | {"max_epochs": 5}, max_steps=max_steps, batch_size=7, lr_schedule=lr_schedule
-    ).fit(X, y)
+    model = RNNRegressor(**SMALL | {"max_epochs": 5}, max_steps=max_steps, batch_size=7, lr_schedule=lr_schedule).fit(
+        X, y
+    )
     assert model.net_.n_steps_ == min(max_steps, 15)
     assert model.n_iter_ == n_epochs
     if lr_schedule == "cosine":

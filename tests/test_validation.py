@@ -96,9 +96,7 @@ def test_view_of_windows_is_recognised_without_a_copy():
     assert set(sequences.segment) == {0}
 
 
-@given(
-    st.integers(2, 20), st.integers(2, 6), st.integers(1, 3), st.integers(1, 7), st.sampled_from(["f4", "f8"])
-)
+@given(st.integers(2, 20), st.integers(2, 6), st.integers(1, 3), st.integers(1, 7), st.sampled_from(["f4", "f8"]))
 def test_any_slice_of_a_view_reads_the_same(n_windows, window, n_channels, step, dtype):
     _, X = view_of(n_windows + window - 1, window, n_channels, dtype)
     assert_reads(check_sequences(X[::step]), list(X[::step]))
