@@ -124,7 +124,7 @@ def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor
         mean = x.mean(dim=1, keepdim=True)
         variance = (x - mean).square().mean(dim=1, keepdim=True)
     else:
-        share = (valid / valid.sum(dim=1, keepdim=True))[..., None].to(x.dtype)  # (batch, steps, 1)
+        share = (valid.to(x.dtype) / valid.sum(dim=1, keepdim=True))[..., None]  # (batch, steps, 1)
         mean = (x * share).sum(dim=1, keepdim=True)
         variance = ((x - mean).square() * share).sum(dim=1, keepdim=True)
     return mean, variance.sqrt().clamp_(min=SMALLEST_SIZE)

@@ -160,7 +160,9 @@ class RecurrentEstimator(SequenceEstimator):
             standardize=self.standardize and scale_targets,
             rows=target_rows(self._input_scaling, train.sequences, channels),
         )
-        self._baseline = np.nanmean(train.targets.values, axis=0)  # (n_columns,)
+        known = ~np.isnan(train.targets.values)
+        total = np.where(known, train.targets.values, 0.0).sum(axis=0)
+        self._baseline = total / np.maximum(known.sum(axis=0), 1)  # mean of each column, (n_columns,)
 
     def _datasets(self, train: Labelled, valid: Labelled | None) -> tuple[SequenceDataset, SequenceDataset | None]:
         """The training and the validation set as tensors; they share one standardised base where they can."""
@@ -257,8 +259,8 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _set_fitted(self, valid: Labelled | None) -> None:
         """Set the attributes that describe the training, also when it was interrupted."""
-        history = pd.DataFrame([dict(row) for row in self.net_.history]).drop(columns="batches", errors="ignore")
-        history = history.dropna(subset=["train_loss"]) if "train_loss" in history else history.iloc[:0]
+        finished = [dict(row) for row in self.net_.history if "train_loss" in row]  # an interrupted epoch has none
+        history = pd.DataFrame(finished).drop(columns="batches", errors="ignore")
         if "valid_seconds" in history:
             history["train_seconds"] += history.pop("valid_seconds")
         self.history_ = history.rename(columns={"train_seconds": "seconds"})
@@ -268,14 +270,14 @@ class RecurrentEstimator(SequenceEstimator):
     def _skill(self, valid: Labelled) -> float:
         """1 - MAE / MAE of persistence (or of the training mean) over the validation rows."""
         truth = valid.targets.values
-        with np.errstate(invalid="ignore"):
-            error = np.nanmean(np.abs(self._raw_predict(valid.sequences) - truth))
+        known = ~np.isnan(truth)
+        error = np.abs(self._raw_predict(valid.sequences) - truth)[known].mean()
         baseline = np.broadcast_to(self._baseline, truth.shape).copy()
         follows = self._column_channels != UNKNOWN
         if follows.any():
             base = valid.sequences.base[valid.sequences.last]  # (n_samples, n_channels)
             baseline[:, follows] = base[:, self._column_channels[follows]]
-        reference = np.nanmean(np.abs(baseline - truth))
+        reference = np.abs(baseline - truth)[known].mean()
         return float(1 - error / reference) if reference > 0 else np.nan
 
     def _report(self, net: RecurrentNet, keeper: BestWeights) -> None:
@@ -286,7 +288,7 @@ class RecurrentEstimator(SequenceEstimator):
             else ", or gradient_clip=1.0."
         )
         if keeper.diverged_:
-            if self.n_iter_ < 2:
+            if keeper.best_epoch_ == 0:
                 raise ValueError(
                     f"The loss became NaN or infinite in the first epoch: there is no good epoch. {advice}"
                 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.utils import get_map_location
 from torch import Tensor
 
 from skrnn._batches import BatchIterator, BatchTargets, SequenceDataset
@@ -117,6 +119,23 @@ class RecurrentNet(NeuralNet):
                 record = self.history[-1]
                 self._schedule.step(record.get("valid_loss", record["train_loss"]))
 
+    # -- copies and pickles; skorch 1.1 writes what torch from 2.6 on refuses to read ------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        prefixes = tuple(self.cuda_dependent_attributes_)
+        on_device = {key: state.pop(key) for key in list(state) if key.startswith(prefixes)}
+        file = io.BytesIO()
+        torch.save(on_device, file)
+        return state | {"on_device": file.getvalue()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        location = get_map_location(state["device"])  # the CPU, where the GPU of the fit is not to be had
+        state["device"] = self._check_device(state["device"], location)
+        state |= torch.load(io.BytesIO(state.pop("on_device")), map_location=location, weights_only=False)
+        self.__dict__.update(state)
+
     # -- data ------------------------------------------------------------------------------------------------------
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
@@ -198,6 +217,7 @@ class RecurrentNet(NeuralNet):
         if iterator is None:
             return
         self._listens = {event: self._has_listener(event) for event in BATCH_EVENTS}
+        self._listens["on_batch_begin"] |= self._listens["on_batch_end"]  # it opens the batch's row in history
         if self._average is not None:
             self._average.swap(averaged=not training)
         self._set_training(training)

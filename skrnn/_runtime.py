@@ -66,7 +66,7 @@ def resolve_dtype(dtype: object, *, device: str, one_batch: bool) -> np.dtype:
         resolved = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
         resolved = None
-    if dtype is None or resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype is None or resolved is None or resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"`dtype` must be 'auto', 'float32' or 'float64', got {dtype!r}.")
     return resolved
 

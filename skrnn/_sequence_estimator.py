@@ -147,11 +147,17 @@ class SequenceEstimator(BaseEstimator):
 
     @contextmanager
     def _left_as_it_was(self) -> Iterator[None]:
-        """Whatever goes wrong in the block, the estimator keeps the state it had, a former fit included."""
+        """Whatever goes wrong in the block, the estimator keeps the state it had, a former fit included.
+
+        Only an interrupt of the training itself leaves the net as far as it got.
+        """
         before = dict(vars(self))
         try:
             yield
-        except Exception:
+        except BaseException as error:
+            trained = vars(self).get("net_") is not before.get("net_")
+            if not isinstance(error, Exception) and trained:
+                raise
             self.__dict__.clear()
             self.__dict__.update(before)
             raise

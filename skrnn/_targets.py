@@ -84,15 +84,17 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
         if target_channels is not None:
             hints = _spread_over_columns(target_channels, shape)
         values = values.copy()
-        guess: tuple[int, int] | None = None
+        matches: list[tuple[int, int] | None] = []
+        n_outputs = shape[-1] if y.ndim == 3 else 1
         for j in range(values.shape[1]):
-            found = rows.find(values[:, j], int(hints[j]), guess)
-            if found is None:
-                continue
-            channels[j], shift = found
-            guess = (int(channels[j]), shift + 1)  # the next column is most often the next step
-            values[rows.is_beyond(shift), j] = np.nan
-            reach = max(reach, shift)
+            step_before = matches[j - n_outputs] if j >= n_outputs else None
+            guess = None if step_before is None else (step_before[0], step_before[1] + 1)
+            match = rows.find(values[:, j], int(hints[j]), guess)
+            matches.append(match)
+            if match is not None:
+                channels[j], shift = match
+                values[rows.is_beyond(shift), j] = np.nan
+                reach = max(reach, shift)
         channels = np.where(hints == UNKNOWN, channels, hints)
     elif target_channels is not None:
         channels = _spread_over_columns(target_channels, shape)
@@ -146,7 +148,7 @@ def future_of_series(
     for step in range(1, horizon + 1):
         sample, known = rows.ahead(step)
         values[known, step - 1] = series[sample[known]]
-    if not may_be_unknown and np.isnan(values).all():
+    if not may_be_unknown and np.isnan(values).all(axis=(0, 2)).any():
         raise ValueError(
             f"horizon={horizon} leaves no row with a known future: the longest of the series given has "
             f"{rows.longest_segment()} rows. Give more rows, or a horizon below that."
@@ -216,15 +218,18 @@ class _RowMap:
     ) -> tuple[int, int] | None:
         """The (channel, shift) for which y[t] is the channel's value `shift` rows after t, wherever both are known.
 
-        `channel` restricts the search (-1: all), `guess` is tried first, `shifts` are those to try (default: the
-        future up to `MATCH_SHIFTS` rows). A constant y matches nothing.
+        `channel` restricts the search (-1: all), `shifts` are those to try (default: the future up to `MATCH_SHIFTS`
+        rows); a constant y matches nothing. `guess` is tried first and taken where nothing speaks against it: the
+        furthest steps of a short fold lie beyond its rows, so that nothing can speak for it.
         """
         known = np.flatnonzero(~np.isnan(y))
+        y = y.astype(self.base.dtype)
+        if guess is not None and channel in (UNKNOWN, guess[0]):
+            ahead, here = self._ahead_and_here(y, known, *guess)
+            if (ahead == here).all():
+                return guess
         if len(known) < 2 or (y[known] == y[known[0]]).all():
             return None
-        y = y.astype(self.base.dtype)
-        if guess is not None and channel in (UNKNOWN, guess[0]) and self._matches(y, known, *guess):
-            return guess
         tried = range(1, min(MATCH_SHIFTS, len(self.base) - 1) + 1) if shifts is None else shifts
         for shift, candidate in self._candidates(y, known[:MATCH_ROWS], np.arange(tried.start, tried.stop)):
             if channel in (UNKNOWN, candidate) and self._matches(y, known, candidate, shift):
@@ -242,13 +247,16 @@ class _RowMap:
         return [(int(shifts[i]), int(j)) for i, j in np.argwhere(possible)]
 
     def _matches(self, y: np.ndarray, known: np.ndarray, channel: int, shift: int) -> bool:
-        """Whether y equals the channel `shift` rows on at every known sample that has such a row (at least one)."""
+        """Whether y equals the channel `shift` rows on, at two samples at least that are not alike."""
+        ahead, here = self._ahead_and_here(y, known, channel, shift)
+        return bool(len(here) and (ahead == here).all() and (here != here[0]).any())
+
+    def _ahead_and_here(
+        self, y: np.ndarray, known: np.ndarray, channel: int, shift: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The channel `shift` rows on, and y, for the known samples that have such a row in their segment."""
         row = self.last[known] + shift
         inside = row < len(self.base)
         sample = self.sample_at[np.where(inside, row, 0)]
         inside &= (sample >= 0) & (self.segment[sample] == self.segment[known])
-        if not inside.any():
-            return False
-        ahead = self.base[row[inside], channel]
-        here = y[known[inside]]
-        return bool((ahead == here).all() and (here != here[0]).any())
+        return self.base[row[inside], channel], y[known[inside]]

@@ -181,10 +181,14 @@ def windows_of_view(X: np.ndarray) -> Windows | None:
     n_rows = (n_samples - 1) * stride + n_steps
     base = np.lib.stride_tricks.as_strided(X, (n_rows, n_channels), (step_stride, channel_stride), writeable=False)
     padding = 0
-    while padding < n_rows and np.isnan(base[padding]).all():
+    while padding < n_steps and np.isnan(base[padding]).all():
         padding += 1
+    if padding == n_steps or np.isnan(base[-1]).all():  # windows of padding only, or padding behind: not as windows
+        return None
     ends = np.arange(n_samples) * stride + n_steps - 1
-    return Windows(base, ends, np.full(n_samples, padding), np.zeros(n_samples, dtype=np.int64), n_steps)
+    # the same number for every sample: a view of one number, not one for each sample
+    starts, series = (np.broadcast_to(np.int64(constant), n_samples) for constant in (padding, 0))
+    return Windows(base, ends, starts, series, n_steps)
 
 
 def series_of_single_steps(sequences: Sequences) -> Sequences:
@@ -221,7 +225,10 @@ def _from_ragged(X: Any) -> Sequences:
     _check_not_empty(len(X))
     arrays = []
     for i, sequence in enumerate(X):
-        array = np.asarray(sequence)
+        try:
+            array = np.asarray(sequence)
+        except ValueError as error:
+            raise ValueError(f"Sequence {i} of X is no array of numbers: {error}.") from error
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not len(array):
             raise ValueError(
@@ -276,8 +283,10 @@ def _check_not_padding_only(has_steps: np.ndarray) -> None:
 def _check_finite(sequences: Sequences, rows_at_once: int = 65536) -> None:
     """Raise for NaN or infinity inside a sequence; the base is read in blocks, so that no large mask is built."""
     base = sequences.base
-    for begin in range(0, len(base), rows_at_once):
-        wrong = np.flatnonzero(~np.isfinite(base[begin : begin + rows_at_once]).all(axis=1)) + begin
+    oldest, newest = int(sequences.first.min()), int(sequences.last.max())  # no sequence reads beyond these
+    for begin in range(oldest, newest + 1, rows_at_once):
+        end = min(begin + rows_at_once, newest + 1)
+        wrong = np.flatnonzero(~np.isfinite(base[begin:end]).all(axis=1)) + begin
         if not len(wrong):
             continue
         used = sequences.row_weights()[wrong] > 0

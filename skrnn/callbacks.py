@@ -27,7 +27,7 @@ class BestWeights(Callback):
 
     Notes
     -----
-    A loss that is NaN or infinite always stops the training and restores the best finite epoch.
+    A loss or a weight that is NaN or infinite always stops the training and restores the best finite epoch.
     """
 
     def __init__(self, monitor: str = "valid_loss", keep_best: bool = True, patience: int | None = None) -> None:
@@ -44,7 +44,8 @@ class BestWeights(Callback):
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         record = net.history[-1]
         loss, epoch = record[self.monitor], record["epoch"]
-        if not (math.isfinite(loss) and math.isfinite(record["train_loss"])):
+        finite = math.isfinite(loss) and math.isfinite(record["train_loss"])
+        if not finite or not all(bool(p.isfinite().all()) for p in net.module_.parameters()):
             self.diverged_ = True
             raise StopTraining
         if loss < self.best_loss_ or not self.keep_best:
