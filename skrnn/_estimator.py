@@ -18,7 +18,6 @@ from skrnn._net import RecurrentNet
 from skrnn._net_params import check_net_params
 from skrnn._optimizer import FUSED, OPTIMIZERS
 from skrnn._runtime import (
-    draw_seed,
     resolve_device,
     resolve_dtype,
     seeded_initialisation,
@@ -72,14 +71,17 @@ class RecurrentEstimator(SequenceEstimator):
 
     # -- fit -------------------------------------------------------------------------------------------------------
 
-    def _fit_net(self, data: Labelled, held_out: Labelled | None, *, scale_targets: bool) -> None:
+    def _fit_net(
+        self, train: Labelled, valid: Labelled | None, rng: np.random.RandomState, *, scale_targets: bool
+    ) -> None:
         """Train the net on labelled sequences and set every fitted attribute.
 
         Parameters
         ----------
-        data : Labelled
-        held_out : Labelled or None
-            A validation set given by the user.
+        train, valid : Labelled
+            From `_split`.
+        rng : RandomState
+            Draws every seed.
         scale_targets : bool
             Whether targets are standardised.
 
@@ -90,8 +92,6 @@ class RecurrentEstimator(SequenceEstimator):
         ValueError
             The loss was NaN in the first epoch already.
         """
-        rng = np.random.RandomState(draw_seed(self.random_state))
-        train, valid = self._split(data, held_out, rng)
         self.device_ = resolve_device(self.device)
         batch_size = self._resolve_batch_size(len(train.sequences))
         one_batch = len(train.sequences) <= batch_size
@@ -118,7 +118,7 @@ class RecurrentEstimator(SequenceEstimator):
     def _split(
         self, data: Labelled, held_out: Labelled | None, rng: np.random.RandomState
     ) -> tuple[Labelled, Labelled | None]:
-        """The rows that train and those that judge."""
+        """The rows that train and those that judge; `held_out` is a validation set given by the user."""
         known = data.learning_rows()
         if not len(known):
             raise ValueError("Every row with a known target has sample weight zero; at least one must weigh more.")

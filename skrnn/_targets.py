@@ -83,7 +83,6 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
         hints = np.full(values.shape[1], UNKNOWN)
         if target_channels is not None:
             hints = _spread_over_columns(target_channels, shape)
-        values = values.copy()
         matches: list[tuple[int, int] | None] = []
         n_outputs = shape[-1] if y.ndim == 3 else 1
         for j in range(values.shape[1]):
@@ -93,6 +92,7 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
             matches.append(match)
             if match is not None:
                 channels[j], shift = match
+                values = values.copy() if np.shares_memory(values, y) else values  # y stays as it is
                 values[rows.is_beyond(shift), j] = np.nan
                 reach = max(reach, shift)
         channels = np.where(hints == UNKNOWN, channels, hints)
@@ -192,8 +192,8 @@ class _RowMap:
         self.last = sequences.last
         self.segment = sequences.segment
         self.series = sequences.series
-        self.sample_at = np.full(len(self.base), -1)  # base row -> sample, -1 where none ends
-        self.sample_at[self.last] = np.arange(len(self.last))
+        self.sample_at = np.full(len(self.base), -1, dtype=np.int32)  # base row -> sample, -1 where none ends
+        self.sample_at[self.last] = np.arange(len(self.last), dtype=np.int32)
 
     def ahead(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The sample `step` rows after each sample (n_samples,), and whether it is there in the same segment."""

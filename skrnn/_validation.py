@@ -70,12 +70,13 @@ class Sequences:
 
     def row_weights(self, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """How often each base row is read, each reading counted with the weight of its sample, shape (n_rows,)."""
-        weight = np.ones(len(self)) if sample_weight is None else sample_weight
-        change = np.bincount(self.first, weight, len(self.base) + 1)
-        change -= np.bincount(self.last + 1, weight, len(self.base) + 1)
-        counts = np.cumsum(change[:-1])
-        counts[counts < 1e-9 * max(counts.max(), 1.0)] = 0.0  # what the cumulative sum of fractions leaves
-        return counts
+        n_rows = len(self.base)
+        counts = np.bincount(self.first, sample_weight, n_rows + 1)
+        counts -= np.bincount(self.last + 1, sample_weight, n_rows + 1)
+        np.cumsum(counts, out=counts)
+        if sample_weight is not None:
+            counts[counts < 1e-9 * max(counts.max(), 1.0)] = 0.0  # what the cumulative sum of fractions leaves
+        return counts[:n_rows]
 
 
 def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
@@ -204,7 +205,8 @@ def _from_windows(windows: Windows) -> Sequences:
     last = np.asarray(windows.ends, dtype=np.int64)
     segment = np.asarray(windows.starts, dtype=np.int64)
     _check_not_empty(len(last))
-    first = np.maximum(segment, last - windows.window + 1)
+    first = last - windows.window + 1
+    np.maximum(first, segment, out=first)
     _check_not_padding_only(first <= last)
     series = np.asarray(windows.series, dtype=np.int64)
     return Sequences(base, first, last, windows.window, segment, series, windows.channel_names)

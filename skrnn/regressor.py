@@ -13,6 +13,7 @@ from skrnn._estimator import Labelled, RecurrentEstimator
 from skrnn._holdout import check_validation
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option
+from skrnn._runtime import draw_seed
 from skrnn._targets import UNKNOWN, Targets, check_y, copied_channel, explicit_targets, future_of_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score
@@ -291,7 +292,10 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
             data = self._labelled(X, y, sample_weight, reset=True)
             held_out = self._check_validation_set(X_val, y_val)
             self._warn_of_idle_parameters(data, held_out)
-            self._fit_net(data, held_out, scale_targets=True)
+            rng = np.random.RandomState(draw_seed(self.random_state))
+            train, valid = self._split(data, held_out, rng)
+            del data  # what belongs to rows without a target is not kept while the net trains
+            self._fit_net(train, valid, rng, scale_targets=True)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
