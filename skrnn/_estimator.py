@@ -199,8 +199,10 @@ class RecurrentEstimator(SequenceEstimator):
         extra = check_net_params(self.net_params, parts)
         if self.weight_decay:
             extra["optimizer__weight_decay"] = self.weight_decay
-        if optimizer in FUSED and self.device_ == "cpu":
+        if optimizer in FUSED and self.device_ == "cpu" and not extra.get("optimizer__foreach"):
             extra.setdefault("optimizer__fused", True)
+        # groups of parameters go by their names, and optimizers of a user's own may go by their shapes
+        flat = self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra
         patience = None if self.lr_schedule in ("cosine", "onecycle") else self.n_iter_no_change
         stops = valid is not None and self.early_stopping is not False
         keeper = BestWeights("valid_loss" if valid is not None else "train_loss", stops, patience if stops else None)
@@ -223,7 +225,7 @@ class RecurrentEstimator(SequenceEstimator):
             iterator_train__generator=torch.Generator().manual_seed(int(rng.randint(2**31 - 1))),
             gradient_clip=self.gradient_clip,
             lr_schedule=self.lr_schedule,
-            flat=self.optimizer in OPTIMIZERS,
+            flat=flat,
             valid_dataset=valid,
             average_weights=stops,
             callbacks=callbacks,

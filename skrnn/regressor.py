@@ -408,7 +408,7 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         check_float("dropout", self.dropout, low=0, high=1, open_high=True)
         check_float("lr", self.lr, low=0, open_low=True)
         check_float("weight_decay", self.weight_decay, low=0)
-        check_int("verbose", self.verbose if self.verbose not in (True, False) else 1, low=0)
+        check_int("verbose", int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, low=0)
         if self.gradient_clip is not None:
             check_float("gradient_clip", self.gradient_clip, low=0, open_low=True)
         if self.batch_size != "auto":
