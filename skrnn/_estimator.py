@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Labelled:
 
     def take(self, rows: np.ndarray) -> Labelled:
         """The labelled sequences at `rows`."""
-        targets = Targets(self.targets.values[rows], self.targets.shape, self.targets.channels, self.targets.reach)
+        targets = replace(self.targets, values=self.targets.values[rows])
         return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
 
 
@@ -97,8 +97,16 @@ class RecurrentEstimator(SequenceEstimator):
         one_batch = len(train.sequences) <= batch_size
         self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch)
         warm = self.warm_start and hasattr(self, "net_")
+        choices = (self.window_scaling, self.standardize, train.targets.channels.tolist())
         if not warm:
             self._fit_scaling(train, scale_targets)
+            self._scaling_choices = choices
+        elif choices != self._scaling_choices:
+            raise ValueError(
+                "warm_start=True keeps the scaling of the former fit, but window_scaling, standardize or the channels "
+                f"that y is the future of have changed from {self._scaling_choices} to {choices}. Set "
+                "warm_start=False to begin anew."
+            )
         former = self.net_.module_.state_dict() if warm else None
         with torch_threads(thread_count(self.hidden_size)):
             datasets = self._datasets(train, valid)
@@ -135,7 +143,7 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _holds_out(self, n_known: int) -> bool:
         """Whether some of so many labelled rows are held out for validation."""
-        return n_known >= AUTO_FROM if self.early_stopping == "auto" else self.early_stopping
+        return n_known >= AUTO_FROM if self.early_stopping == "auto" else bool(self.early_stopping)
 
     def _resolve_batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -204,11 +212,12 @@ class RecurrentEstimator(SequenceEstimator):
         # groups of parameters go by their names, and optimizers of a user's own may go by their shapes
         flat = self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra
         patience = None if self.lr_schedule in ("cosine", "onecycle") else self.n_iter_no_change
-        stops = valid is not None and self.early_stopping is not False
+        stops = valid is not None and bool(self.early_stopping)
         keeper = BestWeights("valid_loss" if valid is not None else "train_loss", stops, patience if stops else None)
         callbacks: list[Any] = [("best_weights", keeper)]
         if self.verbose:
             callbacks.append(("progress", ProgressBar(self.max_epochs)))
+        extra.setdefault("iterator_valid__batch_size", PREDICTED_AT_ONCE)
         given = extra.pop("callbacks", None)
         callbacks += list(given) if given is not None else []
         net = RecurrentNet(
@@ -220,7 +229,6 @@ class RecurrentEstimator(SequenceEstimator):
             max_epochs=self.max_epochs,
             max_steps=self.max_steps,
             batch_size=batch_size,
-            iterator_valid__batch_size=PREDICTED_AT_ONCE,
             iterator_train__shuffle=self.shuffle,
             iterator_train__generator=torch.Generator().manual_seed(int(rng.randint(2**31 - 1))),
             gradient_clip=self.gradient_clip,
@@ -262,9 +270,10 @@ class RecurrentEstimator(SequenceEstimator):
     def _set_fitted(self, valid: Labelled | None) -> None:
         """Set the attributes that describe the training, also when it was interrupted."""
         finished = [dict(row) for row in self.net_.history if "train_loss" in row]  # an interrupted epoch has none
-        history = pd.DataFrame(finished).drop(columns="batches", errors="ignore")
+        columns = None if finished else ["epoch", "train_loss", "train_mae", "train_seconds", "lr"]
+        history = pd.DataFrame(finished, columns=columns).drop(columns="batches", errors="ignore")
         if "valid_seconds" in history:
-            history["train_seconds"] += history.pop("valid_seconds")
+            history["train_seconds"] += history.pop("valid_seconds").fillna(0)  # an interrupt may have cut it off
         self.history_ = history.rename(columns={"train_seconds": "seconds"})
         self.n_iter_ = len(self.history_)
         self.skill_ = np.nan if valid is None else self._skill(valid)
@@ -309,7 +318,8 @@ class RecurrentEstimator(SequenceEstimator):
     def _raw_predict(self, sequences: Sequences) -> np.ndarray:
         """Outputs in the target's units, (n_samples, n_columns), float64."""
         with torch_threads(thread_count(self.hidden_size)):
-            base = standardized_base(sequences, self._input_scaling, self.dtype_, self.device_)
+            device = self.net_.device  # the CPU, where a net of a GPU was unpickled without one
+            base = standardized_base(sequences, self._input_scaling, self.dtype_, device)
             dataset = SequenceDataset(base, sequences, self._input_scaling)
             module = self.net_.module_.eval()
             outputs = []

@@ -58,8 +58,13 @@ def hold_out(
     """
     fraction = float(validation) if is_number(validation) else FRACTION
     if not isinstance(validation, str) and not is_number(validation):
-        train, valid = next(iter(validation.split(np.zeros((len(known), 1)), y[known])))
+        # scikit-learn's splitters of groups need the series; the others warn when they get it
+        by_series = "Group" in type(validation).__name__
+        groups = sequences.series[known] if by_series and sequences.series is not None else None
+        train, valid = next(iter(validation.split(np.zeros((len(known), 1)), y[known], groups)))
         train, valid = known[np.sort(train)], known[np.sort(valid)]
+        if sequences.are_windows:
+            train = _purged(sequences, train, valid, reach)
     elif sequences.are_windows:
         if validation == "shuffle":
             raise ValueError(
@@ -100,8 +105,14 @@ def _tails(
         n_valid[whole] = count[whole]
     place = np.arange(len(order)) - np.repeat(begin, count)  # position within the series
     judges = place >= np.repeat(count - n_valid, count)
-    last = sequences.last[order]
-    border = np.full(len(series), np.iinfo(np.int64).max)  # base row on which each validation part begins
-    np.minimum.at(border, np.repeat(np.arange(len(series)), count)[judges], last[judges])
-    trains = last + max(reach, 1) - 1 < np.repeat(border, count)
-    return np.sort(order[~judges & trains]), np.sort(order[judges])
+    train, valid = np.sort(order[~judges]), np.sort(order[judges])
+    return _purged(sequences, train, valid, reach), valid
+
+
+def _purged(sequences: Sequences, train: np.ndarray, valid: np.ndarray, reach: int) -> np.ndarray:
+    """The training rows without those whose targets reach into a validation part that comes later in their series."""
+    assert sequences.series is not None
+    place = sequences.series * (len(sequences.base) + reach) + sequences.last  # far apart for different series
+    judges = np.append(np.sort(place[valid]), np.iinfo(np.int64).max)
+    following = judges[np.searchsorted(judges, place[train])]  # the next row that judges
+    return train[following - place[train] >= reach]

@@ -34,17 +34,16 @@ SHADOWS = {
     "module__bidirectional": "bidirectional",
     "module__dropout": "dropout",
     "module__n_channels": "n_channels",
-    "module__n_outputs": "horizon",
     "module__dtype": "dtype",
     "module__seed": "random_state",
 }
 PREFIXES = ("optimizer", "module", "criterion", "iterator_train", "iterator_valid", "callbacks")
-PLAIN = ("callbacks", "compile", "torch_load_kwargs", "predict_nonlinearity", "use_caching")
+PLAIN = ("callbacks", "compile", "torch_load_kwargs", "use_caching")
 
 
 def is_nested(name: str) -> bool:
     """Whether a parameter name belongs into `net_params`, such as "optimizer__betas"."""
-    return name.partition("__")[0] in PREFIXES and "__" in name
+    return name in PLAIN or (name.partition("__")[0] in PREFIXES and "__" in name)
 
 
 def check_net_params(net_params: Any, parts: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +70,12 @@ def check_net_params(net_params: Any, parts: dict[str, Any]) -> dict[str, Any]:
         if key in SHADOWS:
             raise ValueError(
                 f"net_params[{key!r}] shadows the parameter `{SHADOWS[key]}`; set {SHADOWS[key]}=... instead."
+            )
+        if key == "module__n_outputs":
+            raise ValueError("net_params['module__n_outputs'] cannot be set: the shape of y decides it.")
+        if str(key).startswith(("callbacks__best_weights", "callbacks__progress")):
+            raise ValueError(
+                f"net_params[{key!r}] names a callback of skrnn's own, which early_stopping and verbose set."
             )
         prefix, _, argument = str(key).partition("__")
         if key in PLAIN or (prefix == "callbacks" and argument):

@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 
 def check_int(name: str, value: Any, *, low: int) -> int:
     """Return `value` when it is an int of at least `low` (bool and float are not ints), else raise ValueError."""
@@ -48,7 +50,7 @@ def check_float(
 
 def check_bool(name: str, value: Any) -> bool:
     """Return `value` when it is True or False, else raise ValueError."""
-    if value is True or value is False or type(value).__name__ == "bool":  # numpy's bool too
+    if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ValueError(f"`{name}` must be True or False, got {value!r}.")
 
@@ -56,7 +58,7 @@ def check_bool(name: str, value: Any) -> bool:
 def check_option(name: str, value: Any, options: Sequence[Any], *, also: str = "") -> Any:
     """Return `value` when it is one of `options`, else raise ValueError that lists them (and `also`)."""
     for option in options:
-        if value is option or (isinstance(value, str) and value == option):
-            return value
+        if value is option or (isinstance(value, (str, np.bool_)) and value == option):
+            return option
     listed = ", ".join(repr(option) for option in options)
     raise ValueError(f"`{name}` must be one of {listed}{also}, got {value!r}.")

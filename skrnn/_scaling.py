@@ -101,7 +101,7 @@ def fit_input_scaling(
         return InputScaling(np.zeros(n_channels), ones, window, channels, ones)
     counts = sequences.row_weights(sample_weight)
     mean, variance = _moments(sequences.base, counts)
-    threshold = 10 * np.finfo(sequences.base.dtype).eps * np.abs(mean)  # a constant channel, up to rounding
+    threshold = 10 * np.finfo(np.float64).eps * np.abs(mean)  # a constant channel, up to rounding
     scale = np.where(np.sqrt(variance) > np.maximum(threshold, TINY), np.sqrt(variance), 1.0)
     scaling = InputScaling(mean, scale, window, channels, ones)
     if window != "last" or not len(channels):

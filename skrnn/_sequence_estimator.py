@@ -31,6 +31,7 @@ class SequenceEstimator(BaseEstimator):
     horizon: int | None
     target_channels: Any
     net_params: dict[str, Any] | None
+    _layout: str
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
@@ -66,7 +67,8 @@ class SequenceEstimator(BaseEstimator):
         nested = {key: params.pop(key) for key in list(params) if is_nested(key)}
         super().set_params(**params)
         if nested:
-            self.net_params = {**(self.net_params or {}), **nested}
+            former = self.net_params if isinstance(self.net_params, dict) else {}
+            self.net_params = {**former, **nested}
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -78,7 +80,9 @@ class SequenceEstimator(BaseEstimator):
 
     def _check_X(self, X: Any, *, reset: bool) -> Sequences:
         """Turn X into sequences; `reset` records its channels and names, else they must be those of `fit`."""
-        if not is_sequence_input(X):
+        # a list of sequences stays one where their lengths happen to be equal
+        listed = not reset and self._layout == "sequences" and isinstance(X, (list, tuple))
+        if not is_sequence_input(X) and not listed:
             sequences = self._check_table(X, reset=reset)
         else:
             sequences = check_sequences(X, n_channels=None if reset else self._expected_channels("sequences"))
@@ -126,6 +130,8 @@ class SequenceEstimator(BaseEstimator):
         if self.target_channels is None:
             return None
         given = np.atleast_1d(np.asarray(self.target_channels, dtype=object))
+        if not given.size:
+            raise ValueError("`target_channels` must name at least one channel, or be None, got an empty list.")
         names = list(getattr(self, "feature_names_in_", []))
         positions = []
         for channel in given:

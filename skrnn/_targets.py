@@ -16,6 +16,7 @@ from skrnn._validation import Sequences
 
 UNKNOWN = -1  # channel of a target column that is no channel of X
 MATCH_ROWS = 32  # samples compared before a whole column is
+COINCIDENCE = 0.05  # a match by chance must be less likely than this
 MATCH_SHIFTS = 1024  # the furthest future step that is looked for
 
 
@@ -164,10 +165,14 @@ def future_of_series(
 
 def copied_channel(y: np.ndarray, sequences: Sequences) -> int | None:
     """The channel whose value at the window's last step is y itself, so that a net could copy its input; or None."""
-    if not sequences.are_windows or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+    if not sequences.are_windows or y.ndim > 2:
         return None
-    match = _RowMap(sequences).find(y.reshape(-1), UNKNOWN, None, shifts=range(1))
-    return None if match is None else match[0]
+    rows = _RowMap(sequences)
+    for column in y.reshape(len(y), -1).T:
+        match = rows.find(column, UNKNOWN, None, shifts=range(1))
+        if match is not None:
+            return match[0]
+    return None
 
 
 def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -182,6 +187,24 @@ def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) ->
     return np.tile(target_channels, n_columns // n_given)
 
 
+def is_no_coincidence(values: np.ndarray, n_tried: int) -> bool:
+    """Whether so many equal values are too many for chance.
+
+    Two values of y drawn at random are equal with a probability p, so n of them agree with a series that has nothing
+    to do with y with probability p**n, in any of `n_tried` comparisons with n_tried * p**n. Numbers with many
+    digits convince after a handful of rows, zeros and ones after a dozen or two.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The values of y that were found equal.
+    n_tried : int
+    """
+    share = np.unique(values, return_counts=True)[1] / max(len(values), 1)
+    probability = (share**2).sum()
+    return len(values) > 1 and n_tried * probability ** len(values) < COINCIDENCE
+
+
 class _RowMap:
     """Which sample ends on which base row, so that the sample some steps ahead can be looked up."""
 
@@ -192,6 +215,8 @@ class _RowMap:
         self.last = sequences.last
         self.segment = sequences.segment
         self.series = sequences.series
+        self.newest = np.full(int(self.series.max()) + 1, -1)  # last base row of each series in this call
+        np.maximum.at(self.newest, self.series, self.last)
         self.sample_at = np.full(len(self.base), -1, dtype=np.int32)  # base row -> sample, -1 where none ends
         self.sample_at[self.last] = np.arange(len(self.last), dtype=np.int32)
 
@@ -206,9 +231,7 @@ class _RowMap:
 
     def is_beyond(self, step: int) -> np.ndarray:
         """Whether `step` rows after a sample lies after the last row of its series in this call, (n_samples,)."""
-        newest = np.full(int(self.series.max()) + 1, -1)
-        np.maximum.at(newest, self.series, self.last)
-        return self.last + step > newest[self.series]
+        return self.last + step > self.newest[self.series]
 
     def longest_segment(self) -> int:
         return int(np.unique(self.segment, return_counts=True)[1].max())
@@ -247,9 +270,11 @@ class _RowMap:
         return [(int(shifts[i]), int(j)) for i, j in np.argwhere(possible)]
 
     def _matches(self, y: np.ndarray, known: np.ndarray, channel: int, shift: int) -> bool:
-        """Whether y equals the channel `shift` rows on, at two samples at least that are not alike."""
+        """Whether y equals the channel `shift` rows on at half of the known samples or more, and not by chance."""
         ahead, here = self._ahead_and_here(y, known, channel, shift)
-        return bool(len(here) and (ahead == here).all() and (here != here[0]).any())
+        if 2 * len(here) < len(known) or not (ahead == here).all():
+            return False
+        return is_no_coincidence(here, n_tried=(shift + 1) * self.base.shape[1])
 
     def _ahead_and_here(
         self, y: np.ndarray, known: np.ndarray, channel: int, shift: int

@@ -97,8 +97,10 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
     if isinstance(X, Windows):
         sequences = _from_windows(X)
     elif getattr(X, "ndim", None) == 3:
-        X = check_array(X, allow_nd=True, dtype=[np.float64, np.float32], ensure_all_finite=False, input_name="X")
-        windows = windows_of_view(X)
+        windows = windows_of_view(X) if isinstance(X, np.ndarray) else None
+        if windows is None:
+            floats = [np.float64, np.float32]
+            X = check_array(X, allow_nd=True, dtype=floats, ensure_all_finite=False, input_name="X")
         sequences = _from_block(X) if windows is None else _from_windows(windows)
     else:
         sequences = _from_ragged(X)
@@ -174,13 +176,15 @@ def windows_of_view(X: np.ndarray) -> Windows | None:
     """
     n_samples, n_steps, n_channels = X.shape
     sample_stride, step_stride, channel_stride = X.strides
-    if n_samples < 2 or n_steps < 2 or step_stride <= 0 or sample_stride % step_stride:
+    if X.dtype.kind not in "fiub" or n_samples < 2 or n_steps < 2 or step_stride <= 0 or sample_stride % step_stride:
         return None
     stride = sample_stride // step_stride
     if not 0 < stride < n_steps:
         return None
     n_rows = (n_samples - 1) * stride + n_steps
     base = np.lib.stride_tricks.as_strided(X, (n_rows, n_channels), (step_stride, channel_stride), writeable=False)
+    if base.dtype not in (np.float32, np.float64):
+        base = base.astype(np.float64)  # of the base, which is much smaller than the windows
     padding = 0
     while padding < n_steps and np.isnan(base[padding]).all():
         padding += 1

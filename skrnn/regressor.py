@@ -21,6 +21,11 @@ from skrnn.nn._losses import LOSSES
 from skrnn.nn._models import SequenceToVector
 from skrnn.nn._recurrent import CELLS
 
+VALIDATION_RECIPE = (
+    "Call sklearn.set_config(enable_metadata_routing=True), give this step .set_fit_request(X_val=True, y_val=True), "
+    "build Pipeline([...], transform_input=['X_val']), and pass X_val and y_val to the fit of the pipeline."
+)
+
 
 class RNNRegressor(RegressorMixin, RecurrentEstimator):
     """Recurrent network that reads a sequence and predicts one or more numbers.
@@ -99,8 +104,9 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows, else float32.
     random_state : int, RandomState or None, default=None
-        Decides everything that is random, bit for bit on the CPU, for any `n_jobs`. The global generators of numpy
-        and torch are neither read nor changed.
+        Decides everything that is random, on the CPU bit for bit for the same number of torch threads (nets with
+        `hidden_size` up to 40 and all nets in workers have one, so any `n_jobs` gives the same). The global
+        generators of numpy and torch are neither read nor changed.
     verbose : int, default=0
         1 shows a progress bar: epoch, loss, validation loss, time left.
     net_params : dict or None, default=None
@@ -386,11 +392,15 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     def _check_validation_set(self, X_val: Any, y_val: Any) -> Labelled | None:
         if (X_val is None) != (y_val is None):
             raise ValueError(
-                "X_val and y_val go together, but only one of them was given. In a Pipeline X_val reaches this step "
-                "through Pipeline(..., transform_input=['X_val']); the docstring of RNNRegressor shows the recipe."
+                "X_val and y_val go together, but only one of them was given. In a Pipeline: " + VALIDATION_RECIPE
             )
         if X_val is None:
             return None
+        if self._layout == "sequences" and getattr(X_val, "ndim", None) == 2:
+            raise ValueError(
+                f"X_val must be sequences (3-D or ragged) like X, got a 2-D table of shape {X_val.shape}. In a "
+                "Pipeline an X_val for this step has not passed the steps before. " + VALIDATION_RECIPE
+            )
         return self._labelled(X_val, y_val, None, reset=False)
 
     # -- parameters ------------------------------------------------------------------------------------------------
@@ -430,7 +440,18 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
                 UserWarning,
                 stacklevel=3,
             )
-        if self.lr_schedule == "plateau" and held_out is None and not self._holds_out(len(data.learning_rows())):
+        judged = held_out is not None or self._holds_out(len(data.learning_rows()))
+        if not (isinstance(self.validation, str) and self.validation == "auto") and (
+            held_out is not None or not judged
+        ):
+            reason = "X_val and y_val are given" if held_out is not None else "no rows are held out"
+            warnings.warn(
+                f"validation={self.validation!r} does nothing, since {reason} "
+                f"(early_stopping={self.early_stopping!r}).",
+                UserWarning,
+                stacklevel=3,
+            )
+        if self.lr_schedule == "plateau" and not judged:
             warnings.warn(
                 "lr_schedule='plateau' has no validation loss to watch, so it watches the training loss. Set "
                 "early_stopping=True, or pass X_val and y_val.",

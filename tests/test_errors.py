@@ -167,7 +167,7 @@ def test_known_rows_of_weight_zero_only():
         ({"y_val": Y}, "X_val and y_val go together"),
         ({"X_val": X, "y_val": Y[:7]}, "11 rows and y has 7"),
         ({"X_val": X[:, :, :1], "y_val": Y}, "X has 1 channels, but 2 were expected"),
-        ({"X_val": TABLE, "y_val": Y}, "was fitted on sequences.*but X is a 2-D table"),
+        ({"X_val": TABLE, "y_val": Y}, "X_val must be sequences.*2-D table.*enable_metadata_routing"),
         ({"X_val": X, "y_val": np.ones((11, 2))}, r"y_val has rows of shape \(2,\), but those of y have \(\)"),
         ({"X_val": X, "y_val": np.full(11, NAN)}, "no known value"),
         ({"X_val": with_value(X, (0, 2, 0), NAN), "y_val": Y}, "contains NaN"),
