@@ -219,7 +219,7 @@ def backtest(task: Task, pipeline: Pipeline) -> dict[str, np.ndarray]:
     # The test rows continue the index of the training rows, so their windows reach back into them.
     forecasts = {f"{cell.upper()} net": pipeline.predict(task.X[task.n_train :])}
     forecasts["Ridge on the same windows"] = ridge_forecasts(task, window)
-    if task.season:
+    if task.season and task.season < task.n_train:
         same = "same week last year" if task.season == 52 else f"one season ({task.season} rows) ago"
         forecasts[same] = seasonal_forecasts(task)
     forecasts["last value"] = np.repeat(task.y.to_numpy()[task.n_train :, None], task.horizon, axis=1)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skrnn._scaling import SMALLEST_SIZE, InputScaling
+from skrnn._scaling import InputScaling
 from skrnn._validation import Sequences
 
-
-class BatchTargets(NamedTuple):
-    """What a batch learns: values and weights, and what 1 is in the user's units (for the MAE in history).
-
-    All of shape (batch, n_columns), `units` also (1, n_columns); `weights` and `units` are None where they are 1.
-    """
-
-    values: Tensor
-    weights: Tensor | None
-    units: Tensor | None
+Inputs = dict[str, Tensor | None]
+"""A batch as the net gets it: "x" (batch, steps, channels) and "lengths" (batch,) or None for the module; for the loss
+"weights" and "units" (what 1 is in the user's units, for the MAE in history), both (batch, n_columns), None where 1;
+"units" may have one row for all."""
 
 
 def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dtype, device: str) -> Tensor:
@@ -29,7 +22,7 @@ def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dty
     return torch.from_numpy(scaling.standardize(sequences, dtype, extra_rows=sequences.n_steps)).to(device)
 
 
-class SequenceDataset:
+class SequenceDataset(torch.utils.data.Dataset):
     """Standardised sequences on the device, cut into batches without a copy of any window before its batch.
 
     Parameters
@@ -61,8 +54,9 @@ class SequenceDataset:
         self.window_scaling = scaling.window
         every_channel = len(scaling.channels) == sequences.n_channels
         self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(device)
-        spread = scaling.spread if every_channel else scaling.spread[scaling.channels]
-        self.spread = torch.from_numpy(spread).to(device, dtype)
+        self.spread, self.smallest = (
+            torch.from_numpy(sizes[scaling.channels]).to(device, dtype) for sizes in (scaling.spread, scaling.smallest)
+        )
         self.values, self.weights, self.units = (
             None if array is None else torch.from_numpy(array).to(device, dtype) for array in (values, weights, units)
         )
@@ -70,8 +64,8 @@ class SequenceDataset:
     def __len__(self) -> int:
         return len(self.first)
 
-    def inputs(self, rows: Tensor) -> dict[str, Tensor | None]:
-        """The sequences at `rows` as {"x": (batch, steps, channels), "lengths": (batch,) or None}."""
+    def sequences(self, rows: Tensor) -> Inputs:
+        """The sequences at `rows`: "x" (batch, steps, channels) and "lengths" (batch,) or None."""
         n_steps, lengths = self.n_steps, None
         if self.lengths is not None:
             lengths = self.lengths[rows]
@@ -102,20 +96,22 @@ class SequenceDataset:
             scaled = (picked - last) / self.spread
         else:
             center, size = _mean_and_deviation(picked, valid)
-            scaled = (picked - (center if self.window_scaling == "standard" else last)) / size
+            scaled = (picked - (center if self.window_scaling == "standard" else last)) / torch.maximum(
+                size, self.smallest
+            )
         if self.channels is None:
             return scaled
         x[..., self.channels] = scaled
         return x
 
-    def targets(self, rows: Tensor) -> BatchTargets:
-        """The targets at `rows`."""
+    def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
+        """The sequences at `rows` with weights and units, and the values to learn, (batch, n_columns)."""
         assert self.values is not None
-        weights = None if self.weights is None else self.weights[rows]
         units = self.units
         if units is not None and len(units) > 1:
             units = units[rows]
-        return BatchTargets(self.values[rows], weights, units)
+        weights = None if self.weights is None else self.weights[rows]
+        return self.sequences(rows) | {"weights": weights, "units": units}, self.values[rows]
 
 
 def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -127,7 +123,7 @@ def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor
         share = (valid.to(x.dtype) / valid.sum(dim=1, keepdim=True))[..., None]  # (batch, steps, 1)
         mean = (x * share).sum(dim=1, keepdim=True)
         variance = ((x - mean).square() * share).sum(dim=1, keepdim=True)
-    return mean, variance.sqrt().clamp_(min=SMALLEST_SIZE)
+    return mean, variance.sqrt()
 
 
 class BatchIterator:
@@ -158,8 +154,8 @@ class BatchIterator:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[dict[str, Tensor | None], BatchTargets]]:
+    def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
         n_samples = len(self.dataset)
         order = torch.randperm(n_samples, generator=self.generator) if self.shuffle else torch.arange(n_samples)
         for rows in order.to(self.dataset.first.device).split(self.batch_size):
-            yield self.dataset.inputs(rows), self.dataset.targets(rows)
+            yield self.dataset.batch(rows)

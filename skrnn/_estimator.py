@@ -15,7 +15,7 @@ from torch import nn
 from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._net import RecurrentNet
-from skrnn._net_params import check_net_params
+from skrnn._net_params import check_net_params, takes_argument
 from skrnn._optimizer import FUSED, OPTIMIZERS
 from skrnn._runtime import (
     resolve_device,
@@ -37,6 +37,7 @@ from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
 PREDICTED_AT_ONCE = 1024
+BOOKKEEPING = ("train_loss_best", "valid_loss_best")  # for skorch's callbacks, of no use in a table
 FALLING = 0.01  # a loss that falls by more than this share over the last tenth of the epochs has not converged
 TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 
@@ -200,12 +201,16 @@ class RecurrentEstimator(SequenceEstimator):
         self, train: Labelled, valid: SequenceDataset | None, batch_size: int, rng: np.random.RandomState
     ) -> tuple[RecurrentNet, BestWeights]:
         module, module_args = self._module()
-        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
         criterion = self._loss_class()
         parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
         parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
         extra = check_net_params(self.net_params, parts)
         if self.weight_decay:
+            if not takes_argument(optimizer, "weight_decay"):
+                raise ValueError(
+                    f"{optimizer.__name__} has no weight_decay; set weight_decay=0, got {self.weight_decay}."
+                )
             extra["optimizer__weight_decay"] = self.weight_decay
         if optimizer in FUSED and self.device_ == "cpu" and not extra.get("optimizer__foreach"):
             extra.setdefault("optimizer__fused", True)
@@ -271,7 +276,7 @@ class RecurrentEstimator(SequenceEstimator):
         """Set the attributes that describe the training, also when it was interrupted."""
         finished = [dict(row) for row in self.net_.history if "train_loss" in row]  # an interrupted epoch has none
         columns = None if finished else ["epoch", "train_loss", "train_mae", "train_seconds", "lr"]
-        history = pd.DataFrame(finished, columns=columns).drop(columns="batches", errors="ignore")
+        history = pd.DataFrame(finished, columns=columns).drop(columns=["batches", *BOOKKEEPING], errors="ignore")
         if "valid_seconds" in history:
             history["train_seconds"] += history.pop("valid_seconds").fillna(0)  # an interrupt may have cut it off
         self.history_ = history.rename(columns={"train_seconds": "seconds"})
@@ -325,7 +330,7 @@ class RecurrentEstimator(SequenceEstimator):
             outputs = []
             with torch.inference_mode():
                 for rows in torch.arange(len(sequences), device=base.device).split(PREDICTED_AT_ONCE):
-                    outputs.append(module(**dataset.inputs(rows)).to("cpu", torch.float64).numpy())
+                    outputs.append(module(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
         rows_scaling = target_rows(self._input_scaling, sequences, self._column_channels)
         return self._target_scaling.restore(np.concatenate(outputs), rows_scaling)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from skorch.callbacks import Callback
 from skorch.utils import get_map_location
 from torch import Tensor
 
-from skrnn._batches import BatchIterator, BatchTargets, SequenceDataset
+from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn.callbacks import StopTraining
 
@@ -201,14 +202,14 @@ class RecurrentNet(NeuralNet):
             y_pred = self.infer(inputs)
             return {"loss": self.get_loss(y_pred, targets, X=inputs), "y_pred": y_pred}
 
-    def infer(self, x: dict[str, Tensor | None], **fit_params: Any) -> Tensor:
+    def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
         """The module's output for a batch of `SequenceDataset`, whose tensors are on the device already."""
-        return self.module_(**x, **fit_params)
+        return self.module_(x["x"], x["lengths"], **fit_params)
 
-    def get_loss(self, y_pred: Tensor, y_true: BatchTargets, X: Any = None, training: bool = False) -> Tensor:
+    def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean over the batch of weight times loss; weights have mean 1 over the training set."""
-        loss = self.criterion_(y_pred, y_true.values)  # (batch, n_columns)
-        return loss.mean() if y_true.weights is None else (loss * y_true.weights).mean()
+        loss = self.criterion_(y_pred, y_true)  # (batch, n_columns)
+        return loss.mean() if X["weights"] is None else (loss * X["weights"]).mean()
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -229,10 +230,9 @@ class RecurrentNet(NeuralNet):
             if self._listens["on_batch_begin"]:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            targets = batch[1]
             losses.append(step["loss"].detach())
-            counts.append(len(targets.values))
-            error, weight = absolute_error(step["y_pred"].detach(), targets)
+            counts.append(len(batch[1]))
+            error, weight = absolute_error(step["y_pred"].detach(), *batch)
             errors.append(error)
             known.append(weight)
             if training:
@@ -241,10 +241,14 @@ class RecurrentNet(NeuralNet):
                 self.history.record_batch(prefix + "_loss", losses[-1].item())
                 self.history.record_batch(prefix + "_batch_size", counts[-1])
                 self.notify("on_batch_end", batch=batch, training=training, **step)
+        if not self.history[-1]["batches"]:
+            self.history.new_batch()  # skorch's callbacks look for a last batch
         weight = torch.tensor(counts, dtype=losses[0].dtype, device=losses[0].device)
+        best = min((row[prefix + "_loss"] for row in self.history[:-1]), default=math.inf)
         mean_loss = float((torch.stack(losses) * weight).sum() / weight.sum())
         mean_error = float(torch.stack(errors).sum() / max(float(torch.stack(known).sum()), 1e-300))
         self.history.record(prefix + "_loss", mean_loss)
+        self.history.record(prefix + "_loss_best", not mean_loss >= best)  # what skorch's Checkpoint asks for
         self.history.record(prefix + "_mae", mean_error)
         self.history.record(prefix + "_seconds", time.perf_counter() - begin)
         if training:
@@ -257,11 +261,11 @@ class RecurrentNet(NeuralNet):
         return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
 
 
-def absolute_error(y_pred: Tensor, targets: BatchTargets) -> tuple[Tensor, Tensor]:
+def absolute_error(y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tensor, Tensor]:
     """Summed absolute error of a batch in the user's units, and the summed weight it belongs to (both scalars)."""
-    error = (y_pred - targets.values).abs()
-    if targets.units is not None:
-        error = error * targets.units
-    if targets.weights is None:
+    error, weights, units = (y_pred - values).abs(), inputs["weights"], inputs["units"]
+    if units is not None:
+        error = error * units
+    if weights is None:
         return error.sum(), torch.tensor(float(error.numel()), device=error.device)
-    return (error * targets.weights).sum(), targets.weights.sum()
+    return (error * weights).sum(), weights.sum()

@@ -94,5 +94,10 @@ def check_net_params(net_params: Any, parts: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy(net_params)  # callbacks get state while they run
 
 
+def takes_argument(part: Any, name: str) -> bool:
+    """Whether a class can be given an argument of that name."""
+    return name in _arguments(part)
+
+
 def _arguments(part: Any) -> set[str]:
     return set(inspect.signature(part.__init__).parameters) - {"self", "params", "dataset", "args", "kwargs"}

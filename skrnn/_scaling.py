@@ -7,7 +7,7 @@ scaled alike, and what is left of them is standardised. Everything is undone on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from skrnn._validation import Sequences
 
 ROWS_AT_ONCE = 65536
 MEASURED_WINDOWS = 4096  # windows from which the spread after window scaling is measured
-SMALLEST_SIZE = 1e-3  # in standard deviations of the channel; keeps nearly constant windows finite
+SMALLEST_SHARE = 0.2  # of the typical size of a window: no window is divided by less
 TINY = 1e-12
 
 
@@ -32,7 +32,10 @@ class InputScaling:
     channels : ndarray of int64
         The channels that `window` applies to, ascending.
     spread : ndarray of float64, shape (n_channels,)
-        What windows are divided by after that, so that the net sees numbers of size 1.
+        What windows are divided by after "last", so that the net sees numbers of size 1.
+    smallest : ndarray of float64, shape (n_channels,)
+        The least standard deviation that a window is divided by. The first window of a series has one step and no
+        deviation; without a bound its target alone would rule the scale of all.
     """
 
     mean: np.ndarray
@@ -40,6 +43,7 @@ class InputScaling:
     window: str | None
     channels: np.ndarray
     spread: np.ndarray
+    smallest: np.ndarray
 
     def standardize(self, sequences: Sequences, dtype: np.dtype, extra_rows: int = 0) -> np.ndarray:
         """The standardised base as a new array of `dtype`, with `extra_rows` zero rows behind it."""
@@ -72,7 +76,7 @@ class InputScaling:
             valid = (steps < length)[..., None]
             center[block] = np.where(valid, x, 0).sum(axis=1) / length
             variance = (np.where(valid, x - center[block][:, None], 0) ** 2).sum(axis=1) / length
-            size[block] = np.maximum(np.sqrt(variance), SMALLEST_SIZE)
+            size[block] = np.maximum(np.sqrt(variance), self.smallest[self.channels])
         return (center if self.window == "standard" else last), size
 
 
@@ -95,18 +99,19 @@ def fit_input_scaling(
     window : str or None
     channels : ndarray of int
     """
-    n_channels = sequences.n_channels
-    ones = np.ones(n_channels)
-    if not standardize:
-        return InputScaling(np.zeros(n_channels), ones, window, channels, ones)
-    counts = sequences.row_weights(sample_weight)
-    mean, variance = _moments(sequences.base, counts)
-    threshold = 10 * np.finfo(np.float64).eps * np.abs(mean)  # a constant channel, up to rounding
-    scale = np.where(np.sqrt(variance) > np.maximum(threshold, TINY), np.sqrt(variance), 1.0)
-    scaling = InputScaling(mean, scale, window, channels, ones)
-    if window != "last" or not len(channels):
+    mean, scale = np.zeros(sequences.n_channels), np.ones(sequences.n_channels)
+    if standardize:
+        counts = sequences.row_weights(sample_weight)
+        mean, variance = _moments(sequences.base, counts)
+        threshold = 10 * np.finfo(np.float64).eps * np.abs(mean)  # a constant channel, up to rounding
+        scale = np.where(np.sqrt(variance) > np.maximum(threshold, TINY), np.sqrt(variance), 1.0)
+    scaling = InputScaling(mean, scale, window, channels, np.ones_like(mean), np.zeros_like(mean))
+    if window is None:
         return scaling
-    return InputScaling(mean, scale, window, channels, _spread(scaling, sequences, sample_weight))
+    spread, size = _window_sizes(scaling, sequences, sample_weight)
+    if window == "last" and standardize:
+        return replace(scaling, spread=spread)
+    return replace(scaling, smallest=SMALLEST_SHARE * size) if window != "last" else scaling
 
 
 def _moments(base: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,20 +130,34 @@ def _moments(base: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return mean, variance / total
 
 
-def _spread(scaling: InputScaling, sequences: Sequences, sample_weight: np.ndarray | None) -> np.ndarray:
-    """Root mean square of the windows after their last value is taken off, per channel, from evenly spread windows."""
+def _window_sizes(
+    scaling: InputScaling, sequences: Sequences, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """How large evenly spread windows are, per channel, in standardised units; 1 for channels that are not scaled.
+
+    Returns
+    -------
+    spread : ndarray of shape (n_channels,)
+        Root mean square after each window's last value is taken off.
+    size : ndarray of shape (n_channels,)
+        Median of the windows' standard deviations.
+    """
     some = np.unique(np.linspace(0, len(sequences) - 1, MEASURED_WINDOWS).astype(int))
     steps = np.arange(sequences.n_steps)
     row = np.minimum(sequences.first[some, None] + steps, len(sequences.base) - 1)
-    valid = steps < sequences.lengths[some, None]  # (n_some, n_steps)
+    length = sequences.lengths[some, None]
+    valid = steps < length  # (n_some, n_steps)
     weight = valid * (1.0 if sample_weight is None else sample_weight[some, None])
-    spread = np.ones(sequences.n_channels)
+    spread, size = np.ones(sequences.n_channels), np.ones(sequences.n_channels)
     for channel in scaling.channels:
         x = np.nan_to_num(sequences.base[:, channel][row].astype(np.float64))
         x = (x - sequences.base[sequences.last[some], channel, None]) / scaling.scale[channel]
         power = (weight * x**2).sum() / weight.sum()
+        mean = (x * valid).sum(axis=1, keepdims=True) / length
+        deviation = np.sqrt((valid * (x - mean) ** 2).sum(axis=1) / length[:, 0])
         spread[channel] = np.sqrt(power) if power > TINY else 1.0
-    return spread
+        size[channel] = np.median(deviation) if np.median(deviation) > TINY else 1.0
+    return spread, size
 
 
 def target_rows(

@@ -119,8 +119,8 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     net_ : skorch.NeuralNet
         The trained net; its `module_`, `history` and callbacks are there to be used.
     history_ : DataFrame
-        A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y), ``seconds``, ``lr``, and
-        ``valid_loss``, ``valid_mae`` where there is a validation part.
+        A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y), ``seconds``, ``lr`` (at the
+        epoch's end), and ``valid_loss``, ``valid_mae`` where there is a validation part.
     n_iter_ : int
         Epochs that were run.
     skill_ : float

@@ -22,7 +22,7 @@ from skrnn.nn._models import SequenceToVector
 def untouched(n_channels):
     """A scaling that leaves values as they are, so that batches can be compared with the block itself."""
     ones = np.ones(n_channels)
-    return InputScaling(np.zeros(n_channels), ones, None, np.arange(n_channels), ones)
+    return InputScaling(np.zeros(n_channels), ones, None, np.arange(n_channels), ones, 0 * ones)
 
 
 def dataset_of(X, values=None, weights=None, units=None):
@@ -69,30 +69,31 @@ def test_batches_are_the_materialised_windows(n_rows, n_channels, window, border
         for row, part in zip(x, expected, strict=True):
             np.testing.assert_array_equal(row[: len(part)], part)
             assert (row[len(part) :] == 0).all()
-        np.testing.assert_array_equal(targets.values, values[rows : rows + len(x)])
+        np.testing.assert_array_equal(targets, values[rows : rows + len(x)])
         rows += len(x)
     assert rows == n_rows
 
 
 def test_only_the_last_batch_is_smaller():
     iterator = BatchIterator(dataset_of(windows_of(), np.ones((17, 1))), 5)
-    assert [len(targets.values) for _, targets in iterator] == [5, 5, 5, 2]
+    assert [len(values) for _, values in iterator] == [5, 5, 5, 2]
 
 
 def test_targets_bring_their_weights_and_units():
     values, weights, units = np.random.RandomState(0).randn(3, 17, 2)
     dataset = dataset_of(windows_of(), values, weights, units)
     rows = torch.tensor([3, 11, 0])
-    targets = dataset.targets(rows)
-    for got, expected in zip(targets, (values, weights, units), strict=True):
-        np.testing.assert_array_equal(got, expected[rows])
-    targets = dataset_of(windows_of(), values, None, units[:1]).targets(rows)
-    assert targets.weights is None
-    np.testing.assert_array_equal(targets.units, units[:1])  # one row for all
+    inputs, got = dataset.batch(rows)
+    np.testing.assert_array_equal(got, values[rows])
+    np.testing.assert_array_equal(inputs["weights"], weights[rows])
+    np.testing.assert_array_equal(inputs["units"], units[rows])
+    inputs, _ = dataset_of(windows_of(), values, None, units[:1]).batch(rows)
+    assert inputs["weights"] is None
+    np.testing.assert_array_equal(inputs["units"], units[:1])  # one row for all
 
 
 def order_of(iterator):
-    return [int(v) for _, targets in iterator for v in targets.values[:, 0]]
+    return [int(v) for _, values in iterator for v in values[:, 0]]
 
 
 def test_shuffled_order_is_new_in_each_epoch_and_decided_by_the_generator():
@@ -118,7 +119,7 @@ def test_windows_are_not_copied_before_their_batch():
 def test_a_batch_may_be_changed_without_harm():
     X = windows_of()
     dataset = dataset_of(X)
-    dataset.inputs(torch.arange(17))["x"].zero_()
+    dataset.sequences(torch.arange(17))["x"].zero_()
     np.testing.assert_array_equal(dataset.base[:17], X.base)
     assert (X.base != 0).all()
 

@@ -261,3 +261,37 @@ def test_other_names_at_predict():
     swapped = SlidingWindowTransformer(3).fit_transform(frame[["b", "a"]])
     with pytest.raises(ValueError, match="in the same order"):
         pipe[-1].predict(swapped)
+
+
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+def test_warm_start_refuses_another_scaling():
+    rows = np.random.RandomState(0).randn(40, 2).cumsum(axis=0)
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 5, axis=0).transpose(0, 2, 1)
+    model = RNNRegressor("rnn", hidden_size=3, max_epochs=2, horizon=1, warm_start=True, random_state=0)
+    model.fit(windows, rows[4:, 0])
+    expected = model.predict(windows)
+    with pytest.raises(ValueError, match="warm_start=True keeps the scaling of the former fit.*warm_start=False"):
+        model.fit(windows, rows[4:, 1])  # the future of another channel
+    with pytest.raises(ValueError, match="warm_start=True keeps the scaling"):
+        model.set_params(standardize=False).fit(windows, rows[4:, 0])
+    np.testing.assert_array_equal(model.predict(windows), expected)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"optimizer": torch.optim.LBFGS, "weight_decay": 0.1}, "LBFGS has no weight_decay; set weight_decay=0"),
+        ({"target_channels": []}, "`target_channels` must name at least one channel"),
+        ({"net_params": {"callbacks__best_weights": None}}, "a callback of skrnn's own"),
+        ({"net_params": {"module__n_outputs": 3}}, "the shape of y decides it"),
+    ],
+)
+def test_more_refusals(params, message):
+    with pytest.raises(ValueError, match=message):
+        RNNRegressor(**params).fit(np.zeros((5, 3, 2)), np.arange(5.0))
+
+
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+def test_idle_validation_is_warned_of():
+    with pytest.warns(UserWarning, match="validation=0.3 does nothing, since no rows are held out"):
+        RNNRegressor("rnn", hidden_size=3, max_epochs=2, validation=0.3).fit(np.ones((5, 3, 2)), np.arange(5.0))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, Checkpoint, EpochScoring
 
 from skrnn import RNNRegressor
 from skrnn._net_params import SHADOWS
@@ -126,7 +126,7 @@ def test_callback_of_batches_sees_every_batch():
 
     class Batches(Callback):
         def on_batch_end(self, net, batch, training, **kwargs):
-            seen.append((training, len(batch[1].values), np.isfinite(float(kwargs["loss"].detach()))))
+            seen.append((training, len(batch[1]), np.isfinite(float(kwargs["loss"].detach()))))
 
     X, y = data(25)
     model = RNNRegressor(
@@ -191,13 +191,23 @@ def test_net_params_that_are_no_dict():
 def test_epoch_scoring_of_skorch():
     """skorch's own scoring callback is the commonest one that people bring."""
     X, y = data(25)
+    callbacks = [
+        ("on_valid", EpochScoring("r2", name="r2", lower_is_better=False)),
+        ("on_train", EpochScoring("r2", name="train_r2", lower_is_better=False, on_train=True)),
+    ]
+    model = RNNRegressor(**SMALL, early_stopping=False, net_params={"callbacks": callbacks})
+    model.fit(X, y, X_val=X[:7], y_val=y[:7])
+    assert model.history_["r2"].iloc[-1] == pytest.approx(model.score(X[:7], y[:7]), abs=1e-4)
+    assert model.history_["train_r2"].iloc[-1] <= 1
 
-    def loss_again(net, X=None, y=None):
-        return net.history[-1]["train_loss"]
 
-    callback = EpochScoring(loss_again, name="again", on_train=True, use_caching=False)
-    model = RNNRegressor(**SMALL, net_params={"callbacks": [callback]}).fit(X, y)
-    assert "again" in model.history_
+def test_checkpoint_of_skorch(tmp_path):
+    X, y = data(25)
+    callbacks = [("checkpoint", Checkpoint(dirname=str(tmp_path)))]
+    model = RNNRegressor(**SMALL, early_stopping=True, net_params={"callbacks": callbacks}).fit(X, y)
+    assert (tmp_path / "params.pt").exists()
+    assert model.net_.history[:, "valid_loss_best"][0] is True
+    assert "valid_loss_best" not in model.history_
 
 
 # -- copies --------------------------------------------------------------------------------------------------------

@@ -270,3 +270,22 @@ def test_read_only_inputs():
     X, y = block(20), np.random.RandomState(1).randn(20)
     X.flags.writeable = y.flags.writeable = False
     assert RNNRegressor(**SMALL).fit(X, y).predict(X).shape == (20,)
+
+
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+def test_a_list_of_sequences_stays_one_where_lengths_are_equal():
+    rng = np.random.RandomState(0)
+    X = [rng.randn(n) for n in (3, 5, 7, 5, 3)]
+    model = RNNRegressor("gru", hidden_size=3, max_epochs=2, random_state=0).fit(X, np.arange(5.0))
+    every = model.predict(X)
+    np.testing.assert_allclose(model.predict([X[2]]), every[[2]], rtol=1e-6)
+    np.testing.assert_allclose(model.predict([X[0], X[4]]), every[[0, 4]], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+def test_a_net_of_a_gpu_predicts_where_there_is_none():
+    X = np.random.RandomState(0).randn(20, 5, 2)
+    model = RNNRegressor("gru", hidden_size=3, max_epochs=2, random_state=0).fit(X, X[:, 0, 0])
+    expected = model.predict(X)
+    model.device_ = "cuda"  # as pickled on a machine with a GPU; net_ was put on the CPU when it was read
+    np.testing.assert_array_equal(model.predict(X), expected)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skrnn import RNNRegressor, Windows
 from skrnn._batches import SequenceDataset, standardized_base
-from skrnn._scaling import SMALLEST_SIZE, fit_input_scaling, fit_target_scaling, target_rows
+from skrnn._scaling import fit_input_scaling, fit_target_scaling, target_rows
 from skrnn._validation import check_sequences
 
 WINDOW, N_CHANNELS = 5, 3
@@ -120,12 +120,12 @@ def test_float32_at_a_high_level_keeps_its_distinct_values():
 # -- windows -------------------------------------------------------------------------------------------------------
 
 
-def scaled_by_loop(part, kind, spread):
+def scaled_by_loop(part, kind, scaling):
     """One window without padding, (length, n_channels), scaled by its own values."""
     last, mean = part[-1], part.mean(axis=0)
-    size = np.maximum(part.std(axis=0), SMALLEST_SIZE)
+    size = np.maximum(np.maximum(part.std(axis=0), scaling.smallest), 1e-300)
     return {
-        "last": (part - last) / spread,
+        "last": (part - last) / scaling.spread,
         "standard": (part - mean) / size,
         "last_standard": (part - last) / size,
     }[kind]
@@ -142,8 +142,8 @@ def test_net_sees_windows_scaled_by_their_valid_steps(kind, channels):
     for i, block in enumerate(X):
         part = (block[~np.isnan(block).all(axis=1)] - scaling.mean) / scaling.scale
         expected = part.copy()
-        expected[:, channels] = scaled_by_loop(part, kind, scaling.spread)[:, channels]
-        got = dataset.inputs(dataset.first.new_tensor([i]))["x"][0].numpy()
+        expected[:, channels] = scaled_by_loop(part, kind, scaling)[:, channels]
+        got = dataset.sequences(dataset.first.new_tensor([i]))["x"][0].numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -154,10 +154,10 @@ def test_a_batch_of_unequal_windows_is_scaled_as_each_alone(kind):
     scaling = input_scaling(X, window=kind)
     dataset = SequenceDataset(standardized_base(sequences, scaling, np.dtype(float), "cpu"), sequences, scaling)
     rows = dataset.first.new_tensor([2, 11, 0, 7])  # lengths 3, 4, 1, 5
-    batch = dataset.inputs(rows)
+    batch = dataset.sequences(rows)
     assert batch["lengths"].tolist() == [3, 4, 1, 5]
     for x, i, length in zip(batch["x"].numpy(), rows, batch["lengths"], strict=True):
-        alone = dataset.inputs(i[None])["x"][0].numpy()
+        alone = dataset.sequences(i[None])["x"][0].numpy()
         np.testing.assert_allclose(x[:length], alone, rtol=1e-9, atol=1e-12)
         assert (x[length:] == 0).all()
 
@@ -209,7 +209,7 @@ def test_targets_are_scaled_by_the_values_of_their_own_window(kind):
     for i, block in enumerate(X):
         part = block[~np.isnan(block).all(axis=1)]
         center = part.mean(axis=0) if kind == "standard" else part[-1]
-        smallest = SMALLEST_SIZE * inputs.scale
+        smallest = inputs.smallest * inputs.scale
         size = np.ones(N_CHANNELS) if kind == "last" else np.maximum(part.std(axis=0), smallest)
         np.testing.assert_allclose(offset[i], [center[2], 0, center[0]], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(unit[i], [size[2], 1, size[0]], rtol=1e-9)
@@ -261,3 +261,16 @@ def test_auto_is_last_for_the_future_of_a_channel_and_none_for_other_targets():
         np.testing.assert_array_equal(auto, by_name)
         other = RNNRegressor(**params, window_scaling="standard").fit(X, y).predict(X)
         assert not np.array_equal(auto, other)
+
+
+@pytest.mark.parametrize("kind", ["standard", "last_standard"])
+def test_short_windows_do_not_rule_the_scale(kind):
+    """The first window of a series has one step and no deviation of its own."""
+    X = panel(n_rows=301)
+    sequences = check_sequences(X)
+    inputs = input_scaling(X, window=kind, channels=np.array([1]))
+    targets = np.append(X.base[1:, [1]], [[np.nan]], axis=0)
+    rows = target_rows(inputs, sequences, np.array([1]))
+    scaling = fit_target_scaling(targets, None, standardize=True, rows=rows)
+    without = fit_target_scaling(targets[7:], None, standardize=True, rows=(rows[0][7:], rows[1][7:]))
+    assert 0.5 < scaling.scale[0] / without.scale[0] < 2

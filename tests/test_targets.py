@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, TimeSeriesSplit
 
@@ -376,3 +376,31 @@ def test_y_becomes_float64(y):
 def test_bad_y(y, message):
     with pytest.raises(ValueError, match=message):
         check_y(y, 5, "RNNRegressor")
+
+
+# -- what is no future ---------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10**6), n_values=st.integers(2, 5), n_rows=st.sampled_from([20, 70, 300]))
+def test_labels_that_repeat_are_not_taken_for_a_future(seed, n_values, n_rows):
+    """A few equal rows at a far shift prove nothing."""
+    rng = np.random.RandomState(seed)
+    base = rng.randint(0, n_values, size=(n_rows, 3)).astype(float)
+    X = Windows(base, np.arange(n_rows), np.zeros(n_rows), np.zeros(n_rows), 5)
+    y = rng.randint(0, n_values, size=(n_rows, 2)).astype(float)
+    targets = explicit_targets(y, check_sequences(X), None)
+    if (targets.channels != -1).any():  # by chance, once in many thousand comparisons
+        assert targets.reach <= 2
+        assert n_rows == 20
+    else:
+        np.testing.assert_array_equal(targets.values, y)
+
+
+@pytest.mark.parametrize("n_values", [2, 3, 7])
+def test_futures_of_a_channel_with_few_values_are_found(n_values):
+    base = np.random.RandomState(0).randint(0, n_values, size=(70, 3)).astype(float)
+    X = Windows(base, np.arange(70), np.zeros(70), np.zeros(70), 5)
+    targets = explicit_targets(future_targets(base[:, 2], 3)[:50], check_sequences(X[:50]), None)
+    assert targets.channels.tolist() == [2, 2, 2]
+    assert np.isnan(targets.values).sum() == 1 + 2 + 3

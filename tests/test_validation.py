@@ -345,3 +345,13 @@ def test_inputs_are_left_alone():
     before = X.copy()
     check_sequences(X)
     np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int16, np.float16, bool])
+def test_views_of_other_numbers_stay_windows(dtype):
+    series = np.random.RandomState(0).randint(0, 2, size=(30, 2)).astype(dtype)
+    view = np.lib.stride_tricks.sliding_window_view(series, 5, axis=0).transpose(0, 2, 1)
+    sequences = check_sequences(view)
+    assert sequences.are_windows
+    assert sequences.base.dtype == np.float64
+    assert len(sequences.base) == 30
