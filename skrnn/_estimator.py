@@ -38,7 +38,7 @@ from skrnn.callbacks import BestWeights, ProgressBar
 
 PREDICTED_AT_ONCE = 1024
 BOOKKEEPING = ("train_loss_best", "valid_loss_best")  # for skorch's callbacks, of no use in a table
-FALLING = 0.01  # a loss that falls by more than this share over the last tenth of the epochs has not converged
+FALLING = 0.02  # a loss that falls by more than this share over the last tenth of the epochs has not converged
 TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 
 

@@ -96,6 +96,11 @@ class SequenceEstimator(BaseEstimator):
         if not reset:
             self._expected_channels("table")
         columns = getattr(X, "columns", None)
+        if getattr(X, "ndim", 2) > 3:
+            raise ValueError(
+                f"X must be 3-D (n_samples, n_steps, n_channels), a list of sequences or a 2-D table, "
+                f"got shape {X.shape}."
+            )
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         if reset and columns is not None:
             warn_about_columns(columns, self.n_channels)

@@ -16,6 +16,8 @@ from skrnn._validation import Sequences
 
 UNKNOWN = -1  # channel of a target column that is no channel of X
 MATCH_ROWS = 32  # samples compared before a whole column is
+SAME_UP_TO_UNITS = 1e-9  # what 1 - |correlation| may be
+FAR = 10**5  # how much stronger the evidence must be for a first column that is not the next value
 COINCIDENCE = 0.05  # a match by chance must be less likely than this
 MATCH_SHIFTS = 1024  # the furthest future step that is looked for
 
@@ -175,6 +177,41 @@ def copied_channel(y: np.ndarray, sequences: Sequences) -> int | None:
     return None
 
 
+def misread_series(y: np.ndarray, sequences: Sequences) -> str | None:
+    """What is wrong with a y that is no channel of X at the same row, where it can be seen; else None.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        What was given as the series, together with `horizon`.
+    sequences : Sequences
+        Windows of a series.
+    """
+    rows = _RowMap(sequences)
+    now = sequences.base[sequences.last].astype(np.float64)  # (n_samples, n_channels)
+    for column in y.reshape(len(y), -1).T:
+        if rows.find(column, UNKNOWN, None, shifts=range(1)) is not None:
+            continue
+        known = ~np.isnan(column)
+        if known.sum() < MATCH_ROWS or column[known].std() == 0:
+            continue
+        for channel in np.flatnonzero(now[known].std(axis=0) > 0):
+            if 1 - abs(np.corrcoef(now[known, channel], column[known])[0, 1]) < SAME_UP_TO_UNITS:
+                return (
+                    f"y is channel {channel} of X in other units, perhaps because of a scaler before the windows, so "
+                    "that no forecast can start from the last value. Leave the scaler out (this estimator "
+                    "standardises by itself), or transform X and y alike."
+                )
+        future = rows.find(column, UNKNOWN, None)
+        if future is not None:
+            return (
+                f"y is the value of channel {future[0]} {future[1]} row(s) later already, and horizon adds its own "
+                "steps to that. Pass the series itself with horizon, or leave horizon=None for targets built by "
+                "future_targets or shift."
+            )
+    return None
+
+
 def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """One channel per column from one channel for all, one per output, or one per column."""
     n_columns = int(np.prod(shape, dtype=np.int64))
@@ -274,7 +311,8 @@ class _RowMap:
         ahead, here = self._ahead_and_here(y, known, channel, shift)
         if 2 * len(here) < len(known) or not (ahead == here).all():
             return False
-        return is_no_coincidence(here, n_tried=(shift + 1) * self.base.shape[1])
+        n_tried = (shift + 1) * self.base.shape[1]
+        return is_no_coincidence(here, n_tried if shift <= 1 else FAR * n_tried)
 
     def _ahead_and_here(
         self, y: np.ndarray, known: np.ndarray, channel: int, shift: int

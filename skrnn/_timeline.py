@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from skrnn._calendar import kind_of, numbers
+
+DATE_AS_TEXT = re.compile(r"\d{1,2}[/.-]\d")  # "8/26/2016", whose text does not sort by time
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,11 @@ def read_timeline(table: Any, group: Any, time: Any, *, what: str = "X") -> Time
             f"Every row of {what} must have a time label, got a missing one in row {row}: fill it or drop the row."
         )
 
+    if time is not None and labels is not None and DATE_AS_TEXT.match(str(labels[0])) and isinstance(labels[0], str):
+        raise ValueError(
+            f"The time labels of {what} are dates written as text, such as {show(labels[0])}, which would be put in "
+            "the order of their letters: convert them with pd.to_datetime first."
+        )
     rank = _rank(labels, explicit=time is not None)
     if groups is None and (rank is None or (rank[1:] > rank[:-1]).all()):
         order = np.arange(n_rows)

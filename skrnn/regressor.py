@@ -14,7 +14,7 @@ from skrnn._holdout import check_validation
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option
 from skrnn._runtime import draw_seed
-from skrnn._targets import UNKNOWN, Targets, check_y, copied_channel, explicit_targets, future_of_series
+from skrnn._targets import UNKNOWN, Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score
 from skrnn.nn._losses import LOSSES
@@ -377,7 +377,11 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     def _targets(self, y: np.ndarray, sequences: Sequences) -> Targets:
         named = self._resolve_target_channels()
         if self.horizon is not None:
-            return future_of_series(y, sequences, self.horizon, named)
+            targets = future_of_series(y, sequences, self.horizon, named)
+            misread = misread_series(y, sequences)
+            if misread is not None:
+                warnings.warn(misread, UserWarning, stacklevel=4)
+            return targets
         copied = copied_channel(y, sequences)
         if copied is not None:
             warnings.warn(

@@ -304,3 +304,11 @@ def test_dates_in_another_time_zone_or_resolution_are_the_same_dates():
     frame = frame.tz_localize(None)
     step.fit(frame[:10].set_axis(frame.index[:10].as_unit("s")))
     np.testing.assert_array_equal(np.asarray(step.transform(frame[10:].set_axis(frame.index[10:].as_unit("ns")))), want)
+
+
+def test_dates_as_text_are_refused_as_time():
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0], "day": ["8/26/2016", "8/29/2016", "10/3/2016"]})
+    with pytest.raises(ValueError, match="dates written as text, such as '8/26/2016'.*pd.to_datetime"):
+        SlidingWindowTransformer(2, time="day").fit(table)
+    table["day"] = ["2016-08-26", "2016-08-29", "2016-10-03"]  # sorts by time
+    assert SlidingWindowTransformer(2, time="day").fit_transform(table).shape == (3, 2, 1)

@@ -91,7 +91,7 @@ INPUTS = [
     (TABLE[:, :0], Y, r"0 feature\(s\)"),
     ([], [], r"[Ff]ound array with|Expected 2D array|0 sample"),
     (Y, Y, "Expected 2D array, got 1D array"),
-    (X[..., None], Y, "dim|axes"),
+    (X[..., None], Y, r"X must be 3-D .* or a 2-D table, got shape \(11, 5, 2, 1\)"),
     ([np.ones(2), np.array(["a"])], [1.0, 2.0], "numbers only"),
     ([X[0], np.empty((0, 2)), X[2]], Y[:3], "Sequence 1 of X must be an array.*at least one step"),
     ([X[0], X[1, :3, :1]], Y[:2], "sequence 0 has 2 and sequence 1 has 1"),
