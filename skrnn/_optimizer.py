@@ -59,8 +59,8 @@ class WeightAverage:
     """An exponential moving average of the weights over the updates, to be judged and kept in their place.
 
     At a high learning rate single weights jitter around a valley; their average lies in it (Polyak and Juditsky
-    1992). Measured on validation parts of the three benchmark series: lower error and a third of the spread between
-    seeds (docs/benchmarks.md).
+    1992). Measured on parts of the training rows of the three benchmark series: lower error on each
+    (docs/benchmarks.md).
 
     Parameters
     ----------
