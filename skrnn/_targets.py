@@ -259,12 +259,13 @@ class _RowMap:
 
     def ahead(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The sample `step` rows after each sample (n_samples,), and whether it is there in the same segment."""
-        row = self.last + step
+        return self._sample_on(self.last + step, self.segment)
+
+    def _sample_on(self, row: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sample that ends on each base row, and whether there is one and it belongs to `segment`."""
         inside = row < len(self.base)
         sample = self.sample_at[np.where(inside, row, 0)]
-        known = inside & (sample >= 0)
-        known &= self.segment[sample] == self.segment
-        return sample, known
+        return sample, inside & (sample >= 0) & (self.segment[sample] == segment)
 
     def is_beyond(self, step: int) -> np.ndarray:
         """Whether `step` rows after a sample lies after the last row of its series in this call, (n_samples,)."""
@@ -301,9 +302,8 @@ class _RowMap:
         possible = np.ones((len(shifts), self.base.shape[1]), dtype=bool)
         for t in few:
             row = self.last[t] + shifts  # (n_shifts,)
-            sample = self.sample_at[np.minimum(row, len(self.base) - 1)]
-            inside = (row < len(self.base)) & (sample >= 0) & (self.segment[sample] == self.segment[t])
-            possible &= ~inside[:, None] | (self.base[np.minimum(row, len(self.base) - 1)] == y[t])
+            _, there = self._sample_on(row, self.segment[t])
+            possible &= ~there[:, None] | (self.base[np.where(there, row, 0)] == y[t])
         return [(int(shifts[i]), int(j)) for i, j in np.argwhere(possible)]
 
     def _matches(self, y: np.ndarray, known: np.ndarray, channel: int, shift: int) -> bool:
@@ -319,7 +319,5 @@ class _RowMap:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The channel `shift` rows on, and y, for the known samples that have such a row in their segment."""
         row = self.last[known] + shift
-        inside = row < len(self.base)
-        sample = self.sample_at[np.where(inside, row, 0)]
-        inside &= (sample >= 0) & (self.segment[sample] == self.segment[known])
-        return self.base[row[inside], channel], y[known[inside]]
+        _, there = self._sample_on(row, self.segment[known])
+        return self.base[row[there], channel], y[known[there]]
