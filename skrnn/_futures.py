@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skrnn._calendar import Step, kind_of
+from skrnn._outputs import read_outputs
 from skrnn._parameters import check_int
 from skrnn._timeline import Timeline, ranges, read_timeline, show
 
@@ -46,6 +47,7 @@ def future_targets(y: Any, horizon: int, *, group: Any = None, time: Any = None)
 
     See Also
     --------
+    past_targets : The values up to each row, the targets of all steps of a window.
     SlidingWindowTransformer : The windows that these are the targets of.
 
     Examples
@@ -66,33 +68,15 @@ def future_targets(y: Any, horizon: int, *, group: Any = None, time: Any = None)
            [nan]])
     """
     check_int("horizon", horizon, low=1)
-    table: Any = y if hasattr(y, "iloc") else np.asarray(y)
-    if table.ndim not in (1, 2):
-        raise ValueError(f"`y` must have shape (n_times,) or (n_times, n_outputs), got {table.shape}.")
-    timeline = read_timeline(table, group, time, what="y")
-    if horizon >= timeline.sizes.max():
+    outputs = read_outputs(y, group, time)
+    longest = outputs.timeline.sizes.max()
+    if horizon >= longest:
         raise ValueError(
             f"`horizon` must be less than the rows of the longest series of y, got {horizon} and "
-            f"{timeline.sizes.max()} rows: take a shorter horizon."
+            f"{longest} rows: take a shorter horizon."
         )
-    outputs = table
-    if table.ndim == 2:
-        kept = np.delete(np.arange(table.shape[1]), timeline.columns)
-        outputs = table.iloc[:, kept] if hasattr(table, "iloc") else table[:, kept]
-    values = _numbers_of(outputs)
-
-    step = Step.learn(timeline.labels, timeline.series, cut=True)
-    piece = np.cumsum(step.pieces(timeline.labels, timeline.series))  # (n_times,) counts series and holes
-    ordered = values[timeline.order]
-    targets = np.full((len(values), horizon, *values.shape[1:]), np.nan, dtype=values.dtype)
-    for k in range(1, horizon + 1):
-        inside = piece[k:] == piece[:-k]  # (n_times - k,)
-        targets[timeline.order[:-k][inside], k - 1] = ordered[k:][inside]
-    if not hasattr(outputs, "iloc") or (outputs.ndim == 2 and outputs.shape[1] != 1):
-        return targets
-    name = outputs.name if outputs.ndim == 1 else outputs.columns[0]
-    columns = [f"{'' if name is None else name}+{k}" for k in range(1, horizon + 1)]
-    return pd.DataFrame(targets.reshape(len(values), horizon), index=outputs.index, columns=columns)
+    shifts = range(1, horizon + 1)
+    return outputs.as_given(outputs.at(shifts), [f"+{shift}" for shift in shifts])
 
 
 def future_inputs(
@@ -277,20 +261,3 @@ def _check_unbroken(timeline: Timeline, labels: pd.Index, step: Step, horizon: i
             f"`future` must continue X row by row, got {show(labels[code * horizon])} after "
             f"{show(ends[code])} ({timeline.name(code)}), more than one step ({step}): add the rows between."
         )
-
-
-def _check_numbers(values: np.ndarray, name: str) -> None:
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must hold numbers, got dtype {values.dtype}.")
-
-
-def _numbers_of(outputs: Any) -> np.ndarray:
-    """Return y as float32 or float64."""
-    if hasattr(outputs, "iloc"):
-        dtypes = [outputs.dtype] if outputs.ndim == 1 else list(outputs.dtypes)
-        if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in dtypes):
-            raise ValueError(f"`y` must hold numbers, got dtypes {[str(dtype) for dtype in dtypes]}.")
-        single = all(dtype == np.float32 for dtype in dtypes)
-        return outputs.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
-    _check_numbers(outputs, "y")
-    return outputs.astype(np.float32 if outputs.dtype == np.float32 else np.float64, copy=False)

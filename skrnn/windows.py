@@ -22,9 +22,10 @@ from skrnn._futures import future_inputs, future_targets
 from skrnn._history import Border, History
 from skrnn._layout import lay_out, padded_view
 from skrnn._parameters import check_bool, check_int, check_option
+from skrnn._past_targets import past_targets
 from skrnn._timeline import Timeline, read_timeline, show
 
-__all__ = ["SlidingWindowTransformer", "future_inputs", "future_targets", "sliding_windows"]
+__all__ = ["SlidingWindowTransformer", "future_inputs", "future_targets", "past_targets", "sliding_windows"]
 
 
 class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
@@ -88,6 +89,7 @@ class SlidingWindowTransformer(TransformerMixin, BaseEstimator):
     See Also
     --------
     future_targets : The target that belongs to these windows in a forecast.
+    past_targets : The targets of all steps of these windows.
     future_inputs : Inputs that are known in advance.
     sliding_windows : Complete windows only, as a pure function.
 
