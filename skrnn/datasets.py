@@ -1,10 +1,12 @@
-"""Series to try things on: a generator with a known answer, and loaders for data that statsmodels bundles.
+"""Data to try things on: generators with known answers, and loaders for data that statsmodels bundles.
 
-Every function returns what pandas users expect: a Series or a DataFrame whose index is a DatetimeIndex with
-a frequency. A forecaster takes the series twice, as input channels and as the target::
+A series is what pandas users expect: a Series or a DataFrame with the time in its index. A forecaster takes it
+twice, as input channels and as the target::
 
     y = load_co2(fill="forward")
     X = y.to_frame()
+
+Sequence tasks (`make_copy_task`, `make_reversal_task`) are a pair of arrays ``X, y`` with a target at each step.
 """
 
 from importlib import import_module
@@ -13,7 +15,19 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-__all__ = ["load_co2", "load_macrodata", "load_sunspots", "make_daily_series"]
+from skrnn._pendulum import make_pendulum, make_pendulum_panel
+from skrnn._sequence_tasks import make_copy_task, make_reversal_task
+
+__all__ = [
+    "load_co2",
+    "load_macrodata",
+    "load_sunspots",
+    "make_copy_task",
+    "make_daily_series",
+    "make_pendulum",
+    "make_pendulum_panel",
+    "make_reversal_task",
+]
 
 _YEAR = 365  # days in a year of the synthetic series, which knows no leap days
 
