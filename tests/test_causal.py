@@ -188,8 +188,8 @@ def test_a_list_of_probabilities_for_each_output():
     Y = np.column_stack([X["a"] > X["a"].median(), X["b"] > X["b"].median()])
     forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
     assert moved(forest, X, method="predict_proba") == 0
-    leaky = make_pipeline(FunctionTransformer(lambda rows: rows.shift(-1).ffill()), forest)
-    assert moved(leaky.fit(X, Y), X, method="predict_proba") > 0
+    leaky = Table(lambda rows: [rows.to_numpy(), rows.shift(-1).ffill().to_numpy()]).fit(X)
+    assert moved(leaky, X) == 5
 
 
 def test_transform_can_be_audited():
