@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same to Python
-    from skrnn import datasets, metrics
+    from skrnn import datasets, metrics, model_selection, plotting
+    from skrnn._past_targets import past_targets
     from skrnn._sequences import Windows
     from skrnn.regressor import RNNRegressor
     from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
@@ -23,6 +24,9 @@ __all__ = [
     "future_inputs",
     "future_targets",
     "metrics",
+    "model_selection",
+    "past_targets",
+    "plotting",
     "sliding_windows",
 ]
 
@@ -32,9 +36,10 @@ _HOME = {
     "Windows": "skrnn._sequences",
     "future_inputs": "skrnn.windows",
     "future_targets": "skrnn.windows",
+    "past_targets": "skrnn._past_targets",
     "sliding_windows": "skrnn.windows",
 }
-_SUBMODULES = {"datasets", "metrics"}
+_SUBMODULES = {"datasets", "metrics", "model_selection", "plotting"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from skrnn._validation import Sequences
 
 Inputs = dict[str, Tensor | None]
 """A batch as the net gets it: "x" (batch, steps, channels) and "lengths" (batch,) or None for the module; for the loss
-"weights" and "units" (what 1 is in the user's units, for the MAE in history), both (batch, n_columns), None where 1;
-"units" may have one row for all."""
+"weights" and "units" (what 1 is in the user's units, for the MAE in history), None where 1: "weights" has the shape of
+the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it."""
 
 
 def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dtype, device: str) -> Tensor:
@@ -31,9 +32,9 @@ class SequenceDataset(torch.utils.data.Dataset):
         From `standardized_base`; shared by the datasets cut from it.
     sequences : Sequences
     scaling : InputScaling
-    values, weights, units : ndarray of shape (n_samples, n_columns), or None
+    values, weights, units : ndarray of shape (n_samples, [n_steps,] n_columns), or None
         Scaled targets (finite; unknown ones hold 0 and weight 0), their weights, and what 1 is in the user's units
-        (one row when all rows are alike).
+        (one row when all rows are alike, one step when all steps are).
     """
 
     def __init__(
@@ -105,13 +106,17 @@ class SequenceDataset(torch.utils.data.Dataset):
         return x
 
     def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
-        """The sequences at `rows` with weights and units, and the values to learn, (batch, n_columns)."""
+        """The sequences at `rows` with weights and units, and the values to learn, (batch, [steps,] n_columns)."""
         assert self.values is not None
         units = self.units
         if units is not None and len(units) > 1:
             units = units[rows]
+        inputs, values = self.sequences(rows), self.values[rows]
         weights = None if self.weights is None else self.weights[rows]
-        return self.sequences(rows) | {"weights": weights, "units": units}, self.values[rows]
+        if values.ndim == 3:  # trimmed to the longest of the batch, as x is
+            n_steps = inputs["x"].shape[1]  # type: ignore[union-attr]
+            values, weights = values[:, :n_steps], None if weights is None else weights[:, :n_steps]
+        return inputs | {"weights": weights, "units": units}, values
 
 
 def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -134,9 +139,12 @@ class BatchIterator:
     dataset : SequenceDataset
     batch_size : int
     shuffle : bool
-        A new order in every epoch.
+        A new order in every pass over the rows.
     generator : torch.Generator or None
         Draws the orders.
+    n_batches : int or None
+        None: one pass each time it is iterated over. A number: so many batches, the next time those that follow
+        them, with a new pass whenever one ends.
     """
 
     def __init__(
@@ -145,16 +153,26 @@ class BatchIterator:
         batch_size: int,
         shuffle: bool = False,
         generator: torch.Generator | None = None,
+        n_batches: int | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
+        self.n_batches = n_batches
+        self._endless = self._passes()
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return -(-len(self.dataset) // self.batch_size) if self.n_batches is None else self.n_batches
 
     def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
+        return self._one_pass() if self.n_batches is None else islice(self._endless, self.n_batches)
+
+    def _passes(self) -> Iterator[tuple[Inputs, Tensor]]:
+        while True:
+            yield from self._one_pass()
+
+    def _one_pass(self) -> Iterator[tuple[Inputs, Tensor]]:
         n_samples = len(self.dataset)
         order = torch.randperm(n_samples, generator=self.generator) if self.shuffle else torch.arange(n_samples)
         for rows in order.to(self.dataset.first.device).split(self.batch_size):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import nn
 
 from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
 from skrnn._holdout import AUTO_FROM, hold_out
+from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet
 from skrnn._net_params import check_net_params, takes_argument
-from skrnn._optimizer import FUSED, OPTIMIZERS
+from skrnn._optimizer import ANNEALED, FUSED, OPTIMIZERS
 from skrnn._runtime import (
     resolve_device,
     resolve_dtype,
@@ -24,58 +25,44 @@ from skrnn._runtime import (
     thread_count,
     torch_threads,
 )
-from skrnn._scaling import (
-    InputScaling,
-    TargetScaling,
-    fit_input_scaling,
-    fit_target_scaling,
-    target_rows,
-)
 from skrnn._sequence_estimator import SequenceEstimator
-from skrnn._targets import UNKNOWN, Targets
 from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
 PREDICTED_AT_ONCE = 1024
-BOOKKEEPING = ("train_loss_best", "valid_loss_best")  # for skorch's callbacks, of no use in a table
+BOOKKEEPING = ("batches", "train_loss_best", "valid_loss_best", "share")  # of no use in the table users see
 FALLING = 0.02  # a loss that falls by more than this share over the last tenth of the epochs has not converged
 TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Sequences with what they learn: one row of `targets.values` and one weight per sequence."""
-
-    sequences: Sequences
-    targets: Targets
-    weight: np.ndarray | None
-
-    def learning_rows(self) -> np.ndarray:
-        """The rows that have a known target and a weight above zero, ascending."""
-        learns = ~np.isnan(self.targets.values).all(axis=1)
-        return np.flatnonzero(learns if self.weight is None else learns & (self.weight > 0))
-
-    def take(self, rows: np.ndarray) -> Labelled:
-        """The labelled sequences at `rows`."""
-        targets = replace(self.targets, values=self.targets.values[rows])
-        return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
+LARGEST_SEED = 2**31 - 1
+TINY = 1e-9  # what adding up shares of an epoch may be off by
 
 
 class RecurrentEstimator(SequenceEstimator):
-    """Abstract: an estimator that holds a skorch net as `net_` and trains it on sequences.
+    """Abstract: an estimator that holds skorch nets as `nets_`, the first as `net_`, and trains them on sequences.
 
-    A subclass defines `__init__` with every parameter written out, `_loss_class`, and the public methods; it calls
-    `_fit_net` once with labelled sequences and `_raw_predict` for outputs in the target's units.
+    A subclass defines `__init__` with every parameter written out, `_module`, `_criterion`, and the public methods;
+    it calls `_fit_nets` once with labelled sequences and `_raw_predict` for outputs in the target's units.
     """
 
     net_: RecurrentNet
+    nets_: list[RecurrentNet]
+
+    # -- what a subclass defines -----------------------------------------------------------------------------------
+
+    def _module(self) -> tuple[type[nn.Module], dict[str, Any]]:
+        """The module class and the arguments that come from this estimator's parameters."""
+        raise NotImplementedError
+
+    def _criterion(self) -> tuple[type[nn.Module], dict[str, Any]]:
+        """The loss, called with `reduction="none"`, and its other arguments."""
+        raise NotImplementedError
 
     # -- fit -------------------------------------------------------------------------------------------------------
 
-    def _fit_net(
+    def _fit_nets(
         self, train: Labelled, valid: Labelled | None, rng: np.random.RandomState, *, scale_targets: bool
     ) -> None:
-        """Train the net on labelled sequences and set every fitted attribute.
+        """Train the nets on labelled sequences and set every fitted attribute.
 
         Parameters
         ----------
@@ -93,44 +80,80 @@ class RecurrentEstimator(SequenceEstimator):
         ValueError
             The loss was NaN in the first epoch already.
         """
-        self.device_ = resolve_device(self.device)
-        batch_size = self._resolve_batch_size(len(train.sequences))
-        one_batch = len(train.sequences) <= batch_size
-        self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch)
-        warm = self.warm_start and hasattr(self, "net_")
-        choices = (self.window_scaling, self.standardize, train.targets.channels.tolist())
-        if not warm:
-            self._fit_scaling(train, scale_targets)
+        former = self.nets_ if self.warm_start and hasattr(self, "nets_") else []
+        self._scale(train, scale_targets, keep=bool(former))
+        self._resolve_machine(len(train.sequences))
+        with torch_threads(thread_count(self.hidden_size)):
+            datasets = self._datasets(train, valid)
+            nets: list[RecurrentNet] = []
+            for number in range(self.n_nets):
+                net = self._new_net(train, datasets[1], number, rng)
+                if number < len(former):
+                    self._continue_from(net, former[number])
+                self.nets_ = nets = [*nets, net]
+                self.net_ = nets[0]
+                keeper = dict(net.callbacks_)["best_weights"]
+                try:
+                    net.train(datasets[0])
+                finally:
+                    keeper.restore(net)
+                    self._set_fitted(valid)
+
+    def _train_one_pass(self, train: Labelled, rng: np.random.RandomState, *, scale_targets: bool) -> None:
+        """partial_fit: one pass of every net over labelled sequences, beginning with new nets where there are none."""
+        begins = not hasattr(self, "nets_")
+        self._scale(train, scale_targets, keep=not begins)
+        if begins:
+            self._resolve_machine(len(train.sequences))
+        diverged = False
+        with torch_threads(thread_count(self.hidden_size)):
+            dataset, _ = self._datasets(train, None)
+            if begins:
+                self.nets_ = [self._new_net(train, None, number, rng) for number in range(self.n_nets)]
+                self.net_ = self.nets_[0]
+            for net in self.nets_:
+                net.batch_size = self._resolve_batch_size(len(dataset))
+                before = {name: value.clone() for name, value in net.module_.state_dict().items()}
+                try:
+                    net.train(dataset, passes=1)
+                finally:
+                    if dict(net.callbacks_)["best_weights"].diverged_:
+                        diverged = True
+                        net.module_.load_state_dict(before)
+                        net.initialize_optimizer()  # its moments are NaN as well
+                        net.release_parameters()
+                    self._set_fitted(None)
+        if diverged:
+            message = f"The loss became NaN or infinite; the weights before this call were kept. {self._lr_advice()}"
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+
+    def _scale(self, train: Labelled, scale_targets: bool, *, keep: bool) -> None:
+        """Measure the scaling, or keep the former one where training goes on."""
+        channels = train.targets.channels.tolist()
+        choices = (self.window_scaling, self.standardize, self.return_sequences, channels)
+        if not keep:
+            self._scaling = Scaling.fit(
+                train, window=self.window_scaling, standardize=self.standardize, scale_targets=scale_targets
+            )
             self._scaling_choices = choices
         elif choices != self._scaling_choices:
             raise ValueError(
-                "warm_start=True keeps the scaling of the former fit, but window_scaling, standardize or the channels "
-                f"that y is the future of have changed from {self._scaling_choices} to {choices}. Set "
-                "warm_start=False to begin anew."
+                "The scaling of the former fit is kept, but window_scaling, standardize, return_sequences or the "
+                f"channels that y is the future of have changed from {self._scaling_choices} to {choices}. Begin "
+                "anew with `fit` and warm_start=False."
             )
-        former = self.net_.module_.state_dict() if warm else None
-        with torch_threads(thread_count(self.hidden_size)):
-            datasets = self._datasets(train, valid)
-            net, keeper = self._build_net(train, datasets[1], batch_size, rng)
-            with seeded_initialisation(int(rng.randint(2**31 - 1))):
-                net.initialize()
-            if former is not None:
-                self._continue_from(net, former)
-            self.net_ = net
-            try:
-                net.train(datasets[0])
-            finally:
-                keeper.restore(net)
-                self._set_fitted(valid)
-        self._report(net, keeper)
+
+    def _resolve_machine(self, n_rows: int) -> None:
+        """Decide the device and the precision for so many training rows."""
+        self.device_ = resolve_device(self.device)
+        one_batch = n_rows <= self._resolve_batch_size(n_rows)
+        self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch)
 
     def _split(
         self, data: Labelled, held_out: Labelled | None, rng: np.random.RandomState
     ) -> tuple[Labelled, Labelled | None]:
         """The rows that train and those that judge; `held_out` is a validation set given by the user."""
-        known = data.learning_rows()
-        if not len(known):
-            raise ValueError("Every row with a known target has sample weight zero; at least one must weigh more.")
+        known = self._learning_rows(data)
         if held_out is not None:
             judges = held_out.learning_rows()
             if not len(judges):
@@ -140,7 +163,15 @@ class RecurrentEstimator(SequenceEstimator):
             return data.take(known), None
         targets = data.targets
         train, valid = hold_out(data.sequences, known, targets.values, self.validation, targets.reach, rng)
-        return data.take(train), data.take(valid)
+        judged = data.take(valid).judged_once()
+        rows = judged.learning_rows()
+        return data.take(train), judged.take(rows) if len(rows) else data.take(valid)
+
+    def _learning_rows(self, data: Labelled) -> np.ndarray:
+        known = data.learning_rows()
+        if not len(known):
+            raise ValueError("Every row with a known target has sample weight zero; at least one must weigh more.")
+        return known
 
     def _holds_out(self, n_known: int) -> bool:
         """Whether some of so many labelled rows are held out for validation."""
@@ -151,80 +182,37 @@ class RecurrentEstimator(SequenceEstimator):
             return n_rows if n_rows <= 32 else min(max(n_rows // 16, 16), 128)
         return int(self.batch_size)
 
-    def _fit_scaling(self, train: Labelled, scale_targets: bool) -> None:
-        """Measure mean and scale of inputs and targets on the training rows."""
-        channels = train.targets.channels
-        followed = np.unique(channels[channels != UNKNOWN])
-        window = self.window_scaling
-        if window == "auto":
-            window = "last" if train.sequences.are_windows and len(followed) else None
-        scaled = followed if len(followed) else np.arange(train.sequences.n_channels)
-        self._input_scaling: InputScaling = fit_input_scaling(
-            train.sequences, train.weight, standardize=self.standardize, window=window, channels=scaled
-        )
-        self._column_channels = channels
-        self._target_scaling: TargetScaling = fit_target_scaling(
-            train.targets.values,
-            train.weight,
-            standardize=self.standardize and scale_targets,
-            rows=target_rows(self._input_scaling, train.sequences, channels),
-        )
-        known = ~np.isnan(train.targets.values)
-        total = np.where(known, train.targets.values, 0.0).sum(axis=0)
-        self._baseline = total / np.maximum(known.sum(axis=0), 1)  # mean of each column, (n_columns,)
-
     def _datasets(self, train: Labelled, valid: Labelled | None) -> tuple[SequenceDataset, SequenceDataset | None]:
         """The training and the validation set as tensors; they share one standardised base where they can."""
-        base = standardized_base(train.sequences, self._input_scaling, self.dtype_, self.device_)
+        base = standardized_base(train.sequences, self._scaling.inputs, self.dtype_, self.device_)
         first = self._dataset(train, base)
         if valid is None:
             return first, None
         if valid.sequences.base is not train.sequences.base:
-            base = standardized_base(valid.sequences, self._input_scaling, self.dtype_, self.device_)
+            base = standardized_base(valid.sequences, self._scaling.inputs, self.dtype_, self.device_)
         return first, self._dataset(valid, base)
 
     def _dataset(self, data: Labelled, base: torch.Tensor) -> SequenceDataset:
-        rows = target_rows(self._input_scaling, data.sequences, self._column_channels)
-        values = self._target_scaling.scale_targets(data.targets.values, rows)  # (n_samples, n_columns)
-        known = ~np.isnan(values)
-        weights = None
-        if data.weight is not None or not known.all():
-            weights = known * (1.0 if data.weight is None else data.weight[:, None])
-            weights = weights / weights.mean()
-        units = np.abs(self._target_scaling.scale)[None]  # (1, n_columns)
-        if rows is not None and (rows[1] != 1).any():
-            units = units * rows[1]
-        values = np.where(known, values, 0.0)
-        return SequenceDataset(base, data.sequences, self._input_scaling, values, weights, units)
+        return SequenceDataset(base, data.sequences, self._scaling.inputs, *self._scaling.scaled_targets(data))
 
-    def _build_net(
-        self, train: Labelled, valid: SequenceDataset | None, batch_size: int, rng: np.random.RandomState
-    ) -> tuple[RecurrentNet, BestWeights]:
+    # -- the net ---------------------------------------------------------------------------------------------------
+
+    def _new_net(
+        self, train: Labelled, valid: SequenceDataset | None, number: int, rng: np.random.RandomState
+    ) -> RecurrentNet:
+        """A skorch net with its initial weights; `number` counts those of an ensemble."""
         module, module_args = self._module()
+        criterion, criterion_args = self._criterion()
         optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
-        criterion = self._loss_class()
         parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
         parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
         extra = check_net_params(self.net_params, parts)
-        if self.weight_decay:
-            if not takes_argument(optimizer, "weight_decay"):
-                raise ValueError(
-                    f"{optimizer.__name__} has no weight_decay; set weight_decay=0, got {self.weight_decay}."
-                )
-            extra["optimizer__weight_decay"] = self.weight_decay
-        if optimizer in FUSED and self.device_ == "cpu" and not extra.get("optimizer__foreach"):
-            extra.setdefault("optimizer__fused", True)
-        # groups of parameters go by their names, and optimizers of a user's own may go by their shapes
-        flat = self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra
-        patience = None if self.lr_schedule in ("cosine", "onecycle") else self.n_iter_no_change
-        stops = valid is not None and bool(self.early_stopping)
-        keeper = BestWeights("valid_loss" if valid is not None else "train_loss", stops, patience if stops else None)
-        callbacks: list[Any] = [("best_weights", keeper)]
-        if self.verbose:
-            callbacks.append(("progress", ProgressBar(self.max_epochs)))
+        extra |= self._optimizer_args(optimizer, extra)
+        extra |= {f"module__{name}": value for name, value in module_args.items()}
+        extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
         extra.setdefault("iterator_valid__batch_size", PREDICTED_AT_ONCE)
         given = extra.pop("callbacks", None)
-        callbacks += list(given) if given is not None else []
+        judged = valid is not None and bool(self.early_stopping)
         net = RecurrentNet(
             module,
             criterion,
@@ -233,36 +221,54 @@ class RecurrentEstimator(SequenceEstimator):
             lr=self.lr,
             max_epochs=self.max_epochs,
             max_steps=self.max_steps,
-            batch_size=batch_size,
+            batch_size=self._resolve_batch_size(len(train.sequences)),
             iterator_train__shuffle=self.shuffle,
-            iterator_train__generator=torch.Generator().manual_seed(int(rng.randint(2**31 - 1))),
+            iterator_train__generator=torch.Generator().manual_seed(int(rng.randint(LARGEST_SEED))),
             gradient_clip=self.gradient_clip,
             lr_schedule=self.lr_schedule,
-            flat=flat,
+            # groups of parameters go by their names, and optimizers of a user's own may go by their shapes
+            flat=self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra,
             valid_dataset=valid,
-            average_weights=stops,
-            callbacks=callbacks,
+            validate_every=self.validate_every,
+            average_weights=judged,
+            callbacks=[*self._callbacks(valid is not None, judged, number), *(given or [])],
             device=self.device_,
             verbose=0,
             module__n_channels=train.sequences.n_channels,
-            module__n_outputs=train.targets.values.shape[1],
-            module__seed=int(rng.randint(2**31 - 1)),
+            module__n_outputs=train.targets.values.shape[-1],
+            module__seed=int(rng.randint(LARGEST_SEED)),
             module__dtype=TORCH_DTYPES[self.dtype_],
-            **{f"module__{name}": value for name, value in module_args.items()},
             **extra,
         )
-        return net, keeper
+        with seeded_initialisation(int(rng.randint(LARGEST_SEED))):
+            return net.initialize()
 
-    def _module(self) -> tuple[type[nn.Module], dict[str, Any]]:
-        """The module class and the arguments that come from this estimator's parameters."""
-        raise NotImplementedError
+    def _optimizer_args(self, optimizer: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of the optimizer beside its lr and those in `net_params`."""
+        args: dict[str, Any] = {}
+        if self.weight_decay:
+            if not takes_argument(optimizer, "weight_decay"):
+                raise ValueError(
+                    f"{optimizer.__name__} has no weight_decay; set weight_decay=0, got {self.weight_decay}."
+                )
+            args["optimizer__weight_decay"] = self.weight_decay
+        if optimizer in FUSED and self.device_ == "cpu" and not given.get("optimizer__foreach"):
+            args["optimizer__fused"] = given.get("optimizer__fused", True)
+        return args
 
-    def _loss_class(self) -> type[nn.Module]:
-        """The criterion, called with `reduction="none"`."""
-        raise NotImplementedError
+    def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
+        """skrnn's own callbacks; `judged` says whether the best epoch is kept."""
+        patience = None if self.lr_schedule in ANNEALED else self.n_iter_no_change
+        monitor = "valid_loss" if validated else "train_loss"
+        callbacks: list[Any] = [("best_weights", BestWeights(monitor, judged, patience if judged else None))]
+        if self.verbose:
+            label = "" if self.n_nets == 1 else f"net {number + 1} of {self.n_nets}"
+            callbacks.append(("progress", ProgressBar(label)))
+        return callbacks
 
-    def _continue_from(self, net: RecurrentNet, weights: dict[str, torch.Tensor]) -> None:
+    def _continue_from(self, net: RecurrentNet, former: RecurrentNet) -> None:
         """warm_start: begin with the weights of the former fit."""
+        weights = former.module_.state_dict()
         shapes = {name: tuple(value.shape) for name, value in weights.items()}
         wanted = {name: tuple(value.shape) for name, value in net.module_.state_dict().items()}
         if shapes != wanted:
@@ -272,67 +278,108 @@ class RecurrentEstimator(SequenceEstimator):
             )
         net.module_.load_state_dict(weights)
 
+    # -- what fit leaves behind ------------------------------------------------------------------------------------
+
     def _set_fitted(self, valid: Labelled | None) -> None:
         """Set the attributes that describe the training, also when it was interrupted."""
-        finished = [dict(row) for row in self.net_.history if "train_loss" in row]  # an interrupted epoch has none
+        tables = [self._history_of(net) for net in self.nets_]
+        for number, table in enumerate(tables if self.n_nets > 1 else []):
+            table.insert(0, "net", number)
+        self.history_ = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+        self.n_iter_ = max(int(np.ceil(table["epoch"].max() - TINY)) if len(table) else 0 for table in tables)
+        self.skill_ = np.nan if valid is None else self._skill(valid)
+
+    def _history_of(self, net: RecurrentNet) -> pd.DataFrame:
+        finished = [dict(row) for row in net.history if "train_loss" in row]  # an interrupted epoch has none
         columns = None if finished else ["epoch", "train_loss", "train_mae", "train_seconds", "lr"]
-        history = pd.DataFrame(finished, columns=columns).drop(columns=["batches", *BOOKKEEPING], errors="ignore")
+        history = pd.DataFrame(finished, columns=columns)
+        if self.validate_every is not None and finished:
+            history["epoch"] = history["share"].cumsum()
+        history = history.drop(columns=list(BOOKKEEPING), errors="ignore")
         if "valid_seconds" in history:
             history["train_seconds"] += history.pop("valid_seconds").fillna(0)  # an interrupt may have cut it off
-        self.history_ = history.rename(columns={"train_seconds": "seconds"})
-        self.n_iter_ = len(self.history_)
-        self.skill_ = np.nan if valid is None else self._skill(valid)
+        return history.rename(columns={"train_seconds": "seconds"})
 
     def _skill(self, valid: Labelled) -> float:
         """1 - MAE / MAE of persistence (or of the training mean) over the validation rows."""
         truth = valid.targets.values
         known = ~np.isnan(truth)
-        error = np.abs(self._raw_predict(valid.sequences) - truth)[known].mean()
-        baseline = np.broadcast_to(self._baseline, truth.shape).copy()
-        follows = self._column_channels != UNKNOWN
-        if follows.any():
-            base = valid.sequences.base[valid.sequences.last]  # (n_samples, n_channels)
-            baseline[:, follows] = base[:, self._column_channels[follows]]
-        reference = np.abs(baseline - truth)[known].mean()
+        error = np.abs(self._point_forecast(self._raw_predict(valid.sequences)) - truth)[known].mean()
+        naive = self._scaling.naive_forecast(valid.sequences)  # (n_samples, n_columns)
+        reference = np.abs((naive if truth.ndim == 2 else naive[:, None]) - truth)[known].mean()
         return float(1 - error / reference) if reference > 0 else np.nan
 
-    def _report(self, net: RecurrentNet, keeper: BestWeights) -> None:
+    def _report(self) -> None:
         """Warn of a training that diverged, or that was cut short while the loss still fell."""
-        advice = f"Try a lower lr than {self.lr:g}" + (
-            f", or a gradient_clip below {self.gradient_clip:g}."
-            if self.gradient_clip is not None
-            else ", or gradient_clip=1.0."
-        )
+        for net in self.nets_:
+            self._report_of(net)
+
+    def _report_of(self, net: RecurrentNet) -> None:
+        keeper = dict(net.callbacks_)["best_weights"]
+        advice = self._lr_advice()
+        history = self._history_of(net)
         if keeper.diverged_:
             if keeper.best_epoch_ == 0:
                 raise ValueError(
                     f"The loss became NaN or infinite in the first epoch: there is no good epoch. {advice}"
                 )
-            message = f"The loss became NaN or infinite in epoch {self.n_iter_}; the weights of epoch "
+            message = f"The loss became NaN or infinite in epoch {len(history)}; the weights of epoch "
             warnings.warn(f"{message}{keeper.best_epoch_} were restored. {advice}", ConvergenceWarning, stacklevel=4)
-            return
-        if self.n_iter_ == self.max_epochs and still_falls(self.history_[keeper.monitor].to_numpy()):
+        elif net.n_steps_ == net.n_batches_ * self.max_epochs and still_falls(history[keeper.monitor].to_numpy()):
             warnings.warn(
                 f"The loss still fell when max_epochs={self.max_epochs} was reached. Raise max_epochs, or lr.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
 
+    def _lr_advice(self) -> str:
+        clip = "gradient_clip=1.0" if self.gradient_clip is None else f"a gradient_clip below {self.gradient_clip:g}"
+        return f"Try a lower lr than {self.lr:g}, or {clip}."
+
     # -- prediction ------------------------------------------------------------------------------------------------
 
     def _raw_predict(self, sequences: Sequences) -> np.ndarray:
-        """Outputs in the target's units, (n_samples, n_columns), float64."""
+        """Outputs in the target's units, the mean over the nets: (n_samples, [n_steps,] n_columns[, n_quantiles])."""
+        return np.mean(self._predictions_of_nets(sequences), axis=0)
+
+    def _predictions_of_nets(self, sequences: Sequences) -> list[np.ndarray]:
+        """Outputs of each net in the target's units, float64."""
+        axes = {"by_step": self.return_sequences, "quantiles": self._central is not None}
         with torch_threads(thread_count(self.hidden_size)):
-            device = self.net_.device  # the CPU, where a net of a GPU was unpickled without one
-            base = standardized_base(sequences, self._input_scaling, self.dtype_, device)
-            dataset = SequenceDataset(base, sequences, self._input_scaling)
-            module = self.net_.module_.eval()
-            outputs = []
-            with torch.inference_mode():
-                for rows in torch.arange(len(sequences), device=base.device).split(PREDICTED_AT_ONCE):
-                    outputs.append(module(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
-        rows_scaling = target_rows(self._input_scaling, sequences, self._column_channels)
-        return self._target_scaling.restore(np.concatenate(outputs), rows_scaling)
+            return [self._scaling.restore(self._outputs(net, sequences), sequences, **axes) for net in self.nets_]
+
+    def _outputs(self, net: RecurrentNet, sequences: Sequences) -> np.ndarray:
+        """What the module gives, (n_samples, [n_steps,] ...) in standardised units, float64."""
+        parts = list(self._run(net, sequences, net.module_))
+        if not self.return_sequences:
+            return np.concatenate(parts)
+        outputs = np.zeros((len(sequences), sequences.n_steps, *parts[0].shape[2:]))
+        begin = 0
+        for part in parts:  # each as long as its longest sequence
+            outputs[begin : begin + len(part), : part.shape[1]] = part
+            begin += len(part)
+        return outputs
+
+    def _run(
+        self,
+        net: RecurrentNet,
+        sequences: Sequences,
+        function: Callable[..., torch.Tensor],
+        groups: list[np.ndarray] | None = None,
+    ) -> Iterator[np.ndarray]:
+        """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
+        device = net.device  # the CPU, where a net of a GPU was unpickled without one
+        base = standardized_base(sequences, self._scaling.inputs, self.dtype_, device)
+        dataset = SequenceDataset(base, sequences, self._scaling.inputs)
+        net.module_.eval()
+        with torch.inference_mode():
+            for group in [np.arange(len(sequences))] if groups is None else groups:
+                for rows in torch.from_numpy(group).to(base.device).split(PREDICTED_AT_ONCE):
+                    yield function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy()
+
+    def _point_forecast(self, values: np.ndarray) -> np.ndarray:
+        """One number for each target: of quantiles (the last axis) the one nearest to the median."""
+        return values if self._central is None else values[..., self._central]
 
 
 def still_falls(loss: np.ndarray) -> bool:

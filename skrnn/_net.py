@@ -16,6 +16,7 @@ from torch import Tensor
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn.callbacks import StopTraining
+from skrnn.nn._losses import PinballLoss, central_quantile
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -39,6 +40,8 @@ class RecurrentNet(NeuralNet):
         One flat parameter vector. False for optimizers that treat each tensor by its shape.
     valid_dataset : SequenceDataset or None
         Judged after every epoch; dropped when training ends.
+    validate_every : int or None
+        Batches between two validations. Each such part then stands where skorch has an epoch, with a row in history.
     average_weights : bool
         Judge a moving average of the weights in place of the weights; callbacks at the end of an epoch see it too.
     **kwargs
@@ -48,6 +51,10 @@ class RecurrentNet(NeuralNet):
     ----------
     n_steps_ : int
         Batches trained on so far in this fit.
+    n_batches_ : int
+        Batches in one pass over the rows.
+    n_rounds_ : int
+        How many times there will be a row in history: epochs, or parts of `validate_every` batches.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class RecurrentNet(NeuralNet):
         lr_schedule: str | None = None,
         flat: bool = True,
         valid_dataset: SequenceDataset | None = None,
+        validate_every: int | None = None,
         average_weights: bool = False,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
@@ -69,6 +77,7 @@ class RecurrentNet(NeuralNet):
         self.lr_schedule = lr_schedule
         self.flat = flat
         self.valid_dataset = valid_dataset
+        self.validate_every = validate_every
         self.average_weights = average_weights
         super().__init__(
             *args,
@@ -82,26 +91,49 @@ class RecurrentNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return []  # seconds and losses are written by run_single_epoch
 
-    def train(self, dataset: SequenceDataset) -> None:
+    def train(self, dataset: SequenceDataset, *, passes: int | None = None) -> None:
         """Train for `max_epochs` epochs or until a callback raises StopTraining; KeyboardInterrupt passes through.
 
         skorch's `fit` swallows an interrupt, so that a search would go on with the next candidate.
+
+        Parameters
+        ----------
+        dataset : SequenceDataset
+        passes : int or None
+            So many plain passes over the rows, going on with the state of the optimizer: the learning rate is
+            `lr`, and neither schedule, budget, averaging nor validation apply.
         """
         self.n_steps_ = 0
-        total = -(-len(dataset) // self.batch_size) * self.max_epochs
-        total = total if self.max_steps is None else min(total, self.max_steps)
-        self._schedule = make_schedule(self.lr_schedule, self.optimizer_, total)
+        self.n_batches_ = -(-len(dataset) // self.batch_size)
+        total = self.n_batches_ * (self.max_epochs if passes is None else passes)
+        if passes is None and self.max_steps is not None:
+            total = min(total, self.max_steps)
+        self._total_steps = total
+        whole = passes is not None or self.validate_every is None
+        self._per_round = self.n_batches_ if whole else self.validate_every
+        self.n_rounds_ = -(-total // self._per_round)
+        if passes is not None:
+            self._resume_optimizer()
+        self._schedule = make_schedule(self.lr_schedule if passes is None else None, self.optimizer_, total)
         parameters = [parameter for _, parameter in self.get_all_learnable_params()]
-        self._average = WeightAverage(parameters) if self.average_weights else None
+        self._average = WeightAverage(parameters) if self.average_weights and passes is None else None
         self.notify("on_train_begin", X=dataset, y=None)
         try:
-            self.fit_loop(dataset)
+            self.fit_loop(dataset, epochs=self.n_rounds_)
         except StopTraining:
             pass
         finally:
             self.notify("on_train_end", X=dataset, y=None)
             self.valid_dataset = self._schedule = self._average = None
             self.release_parameters()
+
+    def _resume_optimizer(self) -> None:
+        """Give the optimizer the module's parameters again, with the moments that it had and the first lr."""
+        state = self.optimizer_.state_dict()
+        self.initialize_optimizer()
+        self.optimizer_.load_state_dict(state)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call every callback; skorch's own callbacks ask for a stop by raising KeyboardInterrupt, ours do not."""
@@ -114,9 +146,7 @@ class RecurrentNet(NeuralNet):
                     raise
                 raise StopTraining from None
         if method_name == "on_epoch_end":
-            if self.max_steps is not None and self.n_steps_ >= self.max_steps:
-                raise StopTraining
-            if self.lr_schedule == "plateau":
+            if self.lr_schedule == "plateau" and self._schedule is not None:
                 record = self.history[-1]
                 self._schedule.step(record.get("valid_loss", record["train_loss"]))
 
@@ -141,6 +171,12 @@ class RecurrentNet(NeuralNet):
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         return X, self.valid_dataset
+
+    def get_iterator(self, dataset: SequenceDataset, training: bool = False) -> Any:
+        iterator = super().get_iterator(dataset, training=training)
+        if training and self.validate_every is not None:
+            iterator.n_batches = self._per_round
+        return iterator
 
     # -- optimisation ----------------------------------------------------------------------------------------------
 
@@ -207,9 +243,15 @@ class RecurrentNet(NeuralNet):
         return self.module_(x["x"], x["lengths"], **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
-        """Mean over the batch of weight times loss; weights have mean 1 over the training set."""
-        loss = self.criterion_(y_pred, y_true)  # (batch, n_columns)
-        return loss.mean() if X["weights"] is None else (loss * X["weights"]).mean()
+        """Mean over the batch of weight times loss; the weights of a row are 1 in all, on average over the rows."""
+        loss = self.criterion_(y_pred, y_true)  # (batch, [steps,] n_columns)
+        return loss.mean() if X["weights"] is None else (loss * X["weights"]).sum() / len(loss)
+
+    def point_forecast(self, y_pred: Tensor) -> Tensor:
+        """One number for each target: of quantiles the one nearest to the median."""
+        if not isinstance(self.criterion_, PinballLoss):
+            return y_pred
+        return y_pred[..., central_quantile(self.criterion_.quantiles.tolist())]
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -225,14 +267,14 @@ class RecurrentNet(NeuralNet):
         begin = time.perf_counter()
         losses, counts, errors, known = [], [], [], []
         for batch in iterator:
-            if training and self.max_steps is not None and self.n_steps_ >= self.max_steps:
+            if training and self.n_steps_ >= self._total_steps:
                 break
             if self._listens["on_batch_begin"]:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
             counts.append(len(batch[1]))
-            error, weight = absolute_error(step["y_pred"].detach(), *batch)
+            error, weight = absolute_error(self.point_forecast(step["y_pred"].detach()), *batch)
             errors.append(error)
             known.append(weight)
             if training:
@@ -252,6 +294,7 @@ class RecurrentNet(NeuralNet):
         self.history.record(prefix + "_mae", mean_error)
         self.history.record(prefix + "_seconds", time.perf_counter() - begin)
         if training:
+            self.history.record("share", len(losses) / self.n_batches_)  # of an epoch
             self.history.record("lr", float(self.optimizer_.param_groups[0]["lr"]))
 
     def _has_listener(self, event: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +17,9 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "rmsprop": torch.optim.RMSprop,
 }
-SCHEDULES = ("cosine", "onecycle", "plateau")
+SCHEDULES = ("cosine", "onecycle", "warmup_cosine", "plateau")
+ANNEALED = ("cosine", "onecycle", "warmup_cosine")  # these reach 0 at the end of the training, not before
+WARMUP = 0.1  # share of the training in which "warmup_cosine" rises
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 
@@ -107,9 +111,10 @@ def make_schedule(name: str | None, optimizer: torch.optim.Optimizer, total_step
 
     Parameters
     ----------
-    name : {"cosine", "onecycle", "plateau"} or None
+    name : {"cosine", "onecycle", "warmup_cosine", "plateau"} or None
         "cosine" anneals the lr to 0 over the whole training (Loshchilov and Hutter 2017), "onecycle" warms up over
-        30 % of it and then anneals (Smith 2018), "plateau" halves the lr after 5 epochs without a better loss.
+        30 % of it and then anneals (Smith 2018), "warmup_cosine" rises in a straight line over 10 % of it and then
+        anneals (Goyal et al. 2017), "plateau" halves the lr after 5 epochs without a better loss.
     optimizer : torch optimizer
         Its lr is the highest.
     total_steps : int
@@ -121,6 +126,16 @@ def make_schedule(name: str | None, optimizer: torch.optim.Optimizer, total_step
         return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5)
     if name == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)
+    if name == "warmup_cosine":
+        return lr_scheduler.LambdaLR(optimizer, partial(_warmup_cosine, total_steps=total_steps))
     lr = [group["lr"] for group in optimizer.param_groups]
     # one step more than there are batches: the last call of step comes after the last batch
     return lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=total_steps + 1, cycle_momentum=False)
+
+
+def _warmup_cosine(step: int, total_steps: int) -> float:
+    """The share of the highest lr at a step: up to 1 in a straight line, then down to 0 along half a cosine."""
+    n_rising = max(1, round(WARMUP * total_steps))
+    if step < n_rising:
+        return (step + 1) / n_rising
+    return (1 + math.cos(math.pi * (step - n_rising) / max(1, total_steps - n_rising))) / 2

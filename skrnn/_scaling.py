@@ -197,7 +197,7 @@ class TargetScaling:
     scale: np.ndarray
 
     def scale_targets(self, values: np.ndarray, rows: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-        """Targets in the user's units -> what the net learns, shape (n_samples, n_columns)."""
+        """Targets in the user's units -> what the net learns, shape (n_samples, [n_steps,] n_columns)."""
         if rows is not None:
             values = (values - rows[0]) / rows[1]
         return (values - self.mean) / self.scale
@@ -215,16 +215,17 @@ def fit_target_scaling(
     standardize: bool,
     rows: tuple[np.ndarray, np.ndarray] | None,
 ) -> TargetScaling:
-    """Measure mean and scale of each target column over its known rows, after the scaling by the window."""
-    n_columns = values.shape[1]
+    """Measure mean and scale of each target column over its known rows (and steps), after the scaling by the window."""
+    n_columns = values.shape[-1]
     if not standardize:
         return TargetScaling(np.zeros(n_columns), np.ones(n_columns))
     if rows is not None:
         values = (values - rows[0]) / rows[1]
     known = ~np.isnan(values)
-    weight = known * (1.0 if sample_weight is None else sample_weight[:, None])
-    total = np.maximum(weight.sum(axis=0), TINY)
-    mean = (weight * np.where(known, values, 0)).sum(axis=0) / total
-    variance = (weight * np.where(known, values - mean, 0) ** 2).sum(axis=0) / total
+    weight = known * (1.0 if sample_weight is None else sample_weight.reshape(-1, *[1] * (values.ndim - 1)))
+    samples = tuple(range(values.ndim - 1))
+    total = np.maximum(weight.sum(axis=samples), TINY)
+    mean = (weight * np.where(known, values, 0)).sum(axis=samples) / total
+    variance = (weight * np.where(known, values - mean, 0) ** 2).sum(axis=samples) / total
     scale = np.where(np.sqrt(variance) > TINY * (1 + np.abs(mean)), np.sqrt(variance), 1.0)
     return TargetScaling(mean, scale)

@@ -12,14 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skrnn._row_map import MATCH_ROWS, UNKNOWN, RowMap
 from skrnn._validation import Sequences
 
-UNKNOWN = -1  # channel of a target column that is no channel of X
-MATCH_ROWS = 32  # samples compared before a whole column is
 SAME_UP_TO_UNITS = 1e-9  # what 1 - |correlation| may be
-FAR = 10**5  # how much stronger the evidence must be for a first column that is not the next value
-COINCIDENCE = 0.05  # a match by chance must be less likely than this
-MATCH_SHIFTS = 1024  # the furthest future step that is looked for
 
 
 @dataclass(frozen=True)
@@ -28,20 +24,26 @@ class Targets:
 
     Attributes
     ----------
-    values : ndarray of float64, shape (n_samples, n_columns)
-        NaN where unknown.
+    values : ndarray of float64, shape (n_samples, n_columns) or (n_samples, n_steps, n_columns)
+        NaN where unknown. Three axes where each step has a target; the first valid step of a sequence stands first.
     shape : tuple of int
-        The shape of one row as the user sees it: () for 1-D y, (n_outputs,), (horizon,) or (horizon, n_outputs).
+        The shape of one row (or step) as the user sees it: () for 1-D y, (n_outputs,), (horizon,) or
+        (horizon, n_outputs).
     channels : ndarray of int, shape (n_columns,)
         The channel of X whose future a column is, -1 where it is none.
-    reach : int
-        How many rows ahead the furthest column looks (0 when not known).
+    shifts : ndarray of int, shape (n_columns,)
+        How many rows ahead a column looks (0 when not known).
     """
 
     values: np.ndarray
     shape: tuple[int, ...]
     channels: np.ndarray
-    reach: int = 0
+    shifts: np.ndarray
+
+    @property
+    def reach(self) -> int:
+        """How many rows ahead the furthest column looks."""
+        return int(self.shifts.max(initial=0))
 
 
 def check_y(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:
@@ -80,12 +82,12 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
     values = y.reshape(len(y), -1)
     shape = y.shape[1:]
     channels = np.full(values.shape[1], UNKNOWN)
-    reach = 0
+    shifts = np.zeros(values.shape[1], dtype=np.int64)
     if sequences.are_windows:
-        rows = _RowMap(sequences)
+        rows = RowMap(sequences)
         hints = np.full(values.shape[1], UNKNOWN)
         if target_channels is not None:
-            hints = _spread_over_columns(target_channels, shape)
+            hints = spread_over_columns(target_channels, shape)
         matches: list[tuple[int, int] | None] = []
         n_outputs = shape[-1] if y.ndim == 3 else 1
         for j in range(values.shape[1]):
@@ -94,19 +96,18 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
             match = rows.find(values[:, j], int(hints[j]), guess)
             matches.append(match)
             if match is not None:
-                channels[j], shift = match
+                channels[j], shifts[j] = match
                 values = values.copy() if np.shares_memory(values, y) else values  # y stays as it is
-                values[rows.is_beyond(shift), j] = np.nan
-                reach = max(reach, shift)
+                values[rows.is_beyond(shifts[j]), j] = np.nan
         channels = np.where(hints == UNKNOWN, channels, hints)
     elif target_channels is not None:
-        channels = _spread_over_columns(target_channels, shape)
+        channels = spread_over_columns(target_channels, shape)
     if np.isnan(values).all():
         raise ValueError(
             "No target is known within the rows given: every value of y lies beyond the last row of its series. "
             "Give more rows, or a shorter horizon."
         )
-    return Targets(values, shape, channels, reach)
+    return Targets(values, shape, channels, shifts)
 
 
 def future_of_series(
@@ -144,7 +145,7 @@ def future_of_series(
             f"With horizon={horizon} y must be the series itself, of shape (n_samples,) or (n_samples, n_outputs); "
             f"got shape {y.shape}. For targets built by future_targets set horizon=None."
         )
-    rows = _RowMap(sequences)
+    rows = RowMap(sequences)
     series = y[:, None] if y.ndim == 1 else y  # (n_samples, n_outputs)
     n_samples, n_outputs = series.shape
     values = np.full((n_samples, horizon, n_outputs), np.nan)
@@ -160,16 +161,17 @@ def future_of_series(
         found = [rows.find(series[:, j], UNKNOWN, None, shifts=range(1)) for j in range(n_outputs)]
         outputs = np.array([UNKNOWN if match is None else match[0] for match in found])
     else:
-        outputs = _spread_over_columns(target_channels, y.shape[1:])
+        outputs = spread_over_columns(target_channels, y.shape[1:])
     shape = (horizon,) if y.ndim == 1 else (horizon, n_outputs)
-    return Targets(values.reshape(n_samples, -1), shape, np.tile(outputs, horizon), horizon)
+    steps = np.repeat(np.arange(1, horizon + 1), n_outputs)
+    return Targets(values.reshape(n_samples, -1), shape, np.tile(outputs, horizon), steps)
 
 
 def copied_channel(y: np.ndarray, sequences: Sequences) -> int | None:
     """The channel whose value at the window's last step is y itself, so that a net could copy its input; or None."""
     if not sequences.are_windows or y.ndim > 2:
         return None
-    rows = _RowMap(sequences)
+    rows = RowMap(sequences)
     for column in y.reshape(len(y), -1).T:
         match = rows.find(column, UNKNOWN, None, shifts=range(1))
         if match is not None:
@@ -187,7 +189,7 @@ def misread_series(y: np.ndarray, sequences: Sequences) -> str | None:
     sequences : Sequences
         Windows of a series.
     """
-    rows = _RowMap(sequences)
+    rows = RowMap(sequences)
     now = sequences.base[sequences.last].astype(np.float64)  # (n_samples, n_channels)
     for column in y.reshape(len(y), -1).T:
         if rows.find(column, UNKNOWN, None, shifts=range(1)) is not None:
@@ -212,7 +214,7 @@ def misread_series(y: np.ndarray, sequences: Sequences) -> str | None:
     return None
 
 
-def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """One channel per column from one channel for all, one per output, or one per column."""
     n_columns = int(np.prod(shape, dtype=np.int64))
     n_given = len(target_channels)
@@ -222,102 +224,3 @@ def _spread_over_columns(target_channels: np.ndarray, shape: tuple[int, ...]) ->
             f"{shape or (1,)} values per row."
         )
     return np.tile(target_channels, n_columns // n_given)
-
-
-def is_no_coincidence(values: np.ndarray, n_tried: int) -> bool:
-    """Whether so many equal values are too many for chance.
-
-    Two values of y drawn at random are equal with a probability p, so n of them agree with a series that has nothing
-    to do with y with probability p**n, in any of `n_tried` comparisons with n_tried * p**n. Numbers with many
-    digits convince after a handful of rows, zeros and ones after a dozen or two.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The values of y that were found equal.
-    n_tried : int
-    """
-    share = np.unique(values, return_counts=True)[1] / max(len(values), 1)
-    probability = (share**2).sum()
-    return len(values) > 1 and n_tried * probability ** len(values) < COINCIDENCE
-
-
-class _RowMap:
-    """Which sample ends on which base row, so that the sample some steps ahead can be looked up."""
-
-    def __init__(self, sequences: Sequences) -> None:
-        assert sequences.segment is not None
-        assert sequences.series is not None
-        self.base = sequences.base
-        self.last = sequences.last
-        self.segment = sequences.segment
-        self.series = sequences.series
-        self.newest = np.full(int(self.series.max()) + 1, -1)  # last base row of each series in this call
-        np.maximum.at(self.newest, self.series, self.last)
-        self.sample_at = np.full(len(self.base), -1, dtype=np.int32)  # base row -> sample, -1 where none ends
-        self.sample_at[self.last] = np.arange(len(self.last), dtype=np.int32)
-
-    def ahead(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The sample `step` rows after each sample (n_samples,), and whether it is there in the same segment."""
-        return self._sample_on(self.last + step, self.segment)
-
-    def _sample_on(self, row: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The sample that ends on each base row, and whether there is one and it belongs to `segment`."""
-        inside = row < len(self.base)
-        sample = self.sample_at[np.where(inside, row, 0)]
-        return sample, inside & (sample >= 0) & (self.segment[sample] == segment)
-
-    def is_beyond(self, step: int) -> np.ndarray:
-        """Whether `step` rows after a sample lies after the last row of its series in this call, (n_samples,)."""
-        return self.last + step > self.newest[self.series]
-
-    def longest_segment(self) -> int:
-        return int(np.unique(self.segment, return_counts=True)[1].max())
-
-    def find(
-        self, y: np.ndarray, channel: int, guess: tuple[int, int] | None, *, shifts: range | None = None
-    ) -> tuple[int, int] | None:
-        """The (channel, shift) for which y[t] is the channel's value `shift` rows after t, wherever both are known.
-
-        `channel` restricts the search (-1: all), `shifts` are those to try (default: the future up to `MATCH_SHIFTS`
-        rows); a constant y matches nothing. `guess` is tried first and taken where nothing speaks against it: the
-        furthest steps of a short fold lie beyond its rows, so that nothing can speak for it.
-        """
-        known = np.flatnonzero(~np.isnan(y))
-        y = y.astype(self.base.dtype)
-        if guess is not None and channel in (UNKNOWN, guess[0]):
-            ahead, here = self._ahead_and_here(y, known, *guess)
-            if (ahead == here).all():
-                return guess
-        if len(known) < 2 or (y[known] == y[known[0]]).all():
-            return None
-        tried = range(1, min(MATCH_SHIFTS, len(self.base) - 1) + 1) if shifts is None else shifts
-        for shift, candidate in self._candidates(y, known[:MATCH_ROWS], np.arange(tried.start, tried.stop)):
-            if channel in (UNKNOWN, candidate) and self._matches(y, known, candidate, shift):
-                return candidate, shift
-        return None
-
-    def _candidates(self, y: np.ndarray, few: np.ndarray, shifts: np.ndarray) -> list[tuple[int, int]]:
-        """The (shift, channel) pairs that no one of a few samples contradicts, nearest shift first."""
-        possible = np.ones((len(shifts), self.base.shape[1]), dtype=bool)
-        for t in few:
-            row = self.last[t] + shifts  # (n_shifts,)
-            _, there = self._sample_on(row, self.segment[t])
-            possible &= ~there[:, None] | (self.base[np.where(there, row, 0)] == y[t])
-        return [(int(shifts[i]), int(j)) for i, j in np.argwhere(possible)]
-
-    def _matches(self, y: np.ndarray, known: np.ndarray, channel: int, shift: int) -> bool:
-        """Whether y equals the channel `shift` rows on at half of the known samples or more, and not by chance."""
-        ahead, here = self._ahead_and_here(y, known, channel, shift)
-        if 2 * len(here) < len(known) or not (ahead == here).all():
-            return False
-        n_tried = (shift + 1) * self.base.shape[1]
-        return is_no_coincidence(here, n_tried if shift <= 1 else FAR * n_tried)
-
-    def _ahead_and_here(
-        self, y: np.ndarray, known: np.ndarray, channel: int, shift: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The channel `shift` rows on, and y, for the known samples that have such a row in their segment."""
-        row = self.last[known] + shift
-        _, there = self._sample_on(row, self.segment[known])
-        return self.base[row[there], channel], y[known[there]]

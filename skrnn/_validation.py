@@ -33,6 +33,11 @@ class Sequences:
     channel_names : tuple of str or None
     layout : str
         "sequences" (3-D or ragged) or "table" (2-D); an estimator fitted on one refuses the other.
+    padding : ndarray of int64, shape (n_samples,), or None
+        Leading steps of padding that each sequence was passed with; None for windows (which have what their length
+        lacks) and tables (which have none).
+    passed_steps : ndarray of int64, shape (n_samples,), or None
+        For a ragged list the length of each sequence as it was passed, padding included. None: `n_steps`.
     """
 
     base: np.ndarray
@@ -43,6 +48,8 @@ class Sequences:
     series: np.ndarray | None = None
     channel_names: tuple[str, ...] | None = None
     layout: str = "sequences"
+    padding: np.ndarray | None = None
+    passed_steps: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.last)
@@ -61,12 +68,18 @@ class Sequences:
         """Whether the samples are windows of one or more series, so that neighbours share rows."""
         return self.segment is not None
 
+    @property
+    def leading(self) -> np.ndarray:
+        """Steps of padding in front of each sequence as it was passed, shape (n_samples,)."""
+        if self.padding is not None:
+            return self.padding
+        return self.n_steps - self.lengths if self.are_windows else np.zeros(len(self), dtype=np.int64)
+
     def take(self, rows: np.ndarray) -> Sequences:
         """The sequences at `rows` (positions or a mask); the base is shared, not copied."""
-        cut = {"first": self.first[rows], "last": self.last[rows]}
-        if self.segment is not None and self.series is not None:
-            cut |= {"segment": self.segment[rows], "series": self.series[rows]}
-        return replace(self, **cut)
+        per_sample = ("first", "last", "segment", "series", "padding", "passed_steps")
+        arrays = {name: getattr(self, name) for name in per_sample}
+        return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
     def row_weights(self, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """How often each base row is read, each reading counted with the weight of its sample, shape (n_rows,)."""
@@ -222,9 +235,10 @@ def _from_block(X: np.ndarray) -> Sequences:
     valid = ~np.isnan(X).all(axis=2)  # (n_samples, n_steps)
     _check_not_padding_only(valid.any(axis=1))
     offset = np.arange(n_samples) * n_steps
-    first = offset + valid.argmax(axis=1)
+    padding = valid.argmax(axis=1)
     last = offset + n_steps - 1 - valid[:, ::-1].argmax(axis=1)
-    return Sequences(X.reshape(n_samples * n_steps, n_channels), first, last, n_steps)
+    base = X.reshape(n_samples * n_steps, n_channels)
+    return Sequences(base, offset + padding, last, n_steps, padding=padding)
 
 
 def _from_ragged(X: Any) -> Sequences:
@@ -256,11 +270,11 @@ def _from_ragged(X: Any) -> Sequences:
     except (TypeError, ValueError) as error:
         raise ValueError(f"The sequences of X must hold numbers only: {error}.") from error
     last = np.cumsum(lengths) - 1
-    first = last - lengths + 1
+    begin = first = last - lengths + 1
     valid = ~np.isnan(base).all(axis=1)  # (n_rows,)
     if not valid.all():
         first, last = _trim(valid, first, last)
-    return Sequences(base, first, last, int(lengths.max()))
+    return Sequences(base, first, last, int(lengths.max()), padding=first - begin, passed_steps=lengths)
 
 
 def _trim(valid: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,19 +7,27 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight
 
-from skrnn._estimator import Labelled, RecurrentEstimator
-from skrnn._holdout import check_validation
-from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
-from skrnn._parameters import check_bool, check_float, check_int, check_option
+from skrnn._hyperparameters import (
+    QUANTILES,
+    check_loss,
+    check_net_hyperparameters,
+    check_quantiles,
+    warn_of_idle_hyperparameters,
+)
+from skrnn._inspection import InspectableEstimator
+from skrnn._labelled import Labelled
+from skrnn._parameters import check_int
+from skrnn._row_map import UNKNOWN
 from skrnn._runtime import draw_seed
-from skrnn._targets import UNKNOWN, Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
+from skrnn._step_targets import as_passed, check_step_targets, last_steps, step_targets
+from skrnn._targets import Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score
-from skrnn.nn._losses import LOSSES
-from skrnn.nn._models import SequenceToVector
-from skrnn.nn._recurrent import CELLS
+from skrnn.nn._losses import LOSSES, central_quantile
+from skrnn.nn._models import SequenceModel
 
 VALIDATION_RECIPE = (
     "Call sklearn.set_config(enable_metadata_routing=True), give this step .set_fit_request(X_val=True, y_val=True), "
@@ -27,7 +35,11 @@ VALIDATION_RECIPE = (
 )
 
 
-class RNNRegressor(RegressorMixin, RecurrentEstimator):
+def _learns_quantiles(estimator: Any) -> bool:
+    return isinstance(estimator.loss, str) and estimator.loss == "quantile"
+
+
+class RNNRegressor(RegressorMixin, InspectableEstimator):
     """Recurrent network that reads a sequence and predicts one or more numbers.
 
     Takes the place of Ridge or a forest for time series (behind `SlidingWindowTransformer`) and for any other
@@ -35,9 +47,9 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
 
     Parameters
     ----------
-    cell : {"lstm", "gru", "rnn"}, default="lstm"
+    cell : {"lstm", "gru", "rnn", "rnn_relu"}, default="lstm"
         Long short-term memory (Hochreiter and Schmidhuber 1997), gated recurrent unit (Cho et al. 2014), or the
-        plain recurrence with tanh (Elman 1990); the equations are those of `torch.nn`.
+        plain recurrence with tanh (Elman 1990) or ReLU (Le et al. 2015); the equations are those of `torch.nn`.
     hidden_size : int, default=32
         Values in the state of each layer and direction.
     n_layers : int, default=1
@@ -46,11 +58,27 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         Read each sequence in both directions; what is predicted from is the final state of each direction.
     dropout : float, default=0.0
         Share of values dropped between layers in training. Needs two layers or more.
+    input_dropout : float, default=0.0
+        Share of the values of X set to zero (their mean, after standardisation) in training.
+    conv_channels : int or None, default=None
+        Filters of a causal convolution over the steps, with ReLU, in front of the recurrent layers. Each filter sees
+        a step and the four before it; ``net_params={"module__conv_kernel_size": 3}`` changes that.
+    patch_size : int, default=1
+        So many consecutive steps are embedded as one recurrent step (by a linear map to `hidden_size` and ReLU),
+        which is faster by about that factor. The last patch ends on the last step.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+        What is predicted from: the final state of each direction, the mean or the maximum of the outputs of all
+        steps, both, or a mean weighted by learned scores (Yang et al. 2016). Padding does not count.
+    layer_norm : bool, default=False
+        Normalise what is predicted from, in front of the linear head.
+    return_sequences : bool, default=False
+        Predict at each step instead of once: `y` is ``(n_samples, n_steps)`` or ``(n_samples, n_steps, n_outputs)``
+        (for ragged X a list of such rows), `past_targets` builds it for windows, and `predict` returns the same.
     horizon : int or None, default=None
         None: `y` holds each row's targets. An int: `y` is the series itself, `X` its windows, and each row learns
         the next `horizon` values; `predict` then gives ``(n_samples, horizon)`` or
         ``(n_samples, horizon, n_outputs)``, for 1 too. Scorers of scikit-learn would compare ``y[t]`` with the
-        forecast of ``y[t + 1]``: use `score` or those of `skrnn.metrics`.
+        forecast of ``y[t + 1]``: use `score` or those of `skrnn.metrics`. A window of one step makes it one to many.
     target_channels : int, str, list of these, or None, default=None
         The channels of X whose future y is, one or one for each output. None finds them by equality.
     n_channels : int or None, default=None
@@ -64,18 +92,24 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         and divides by its standard deviation, "last_standard" takes off the last value and divides by the standard
         deviation. Applied to the target channels where there are any (other channels, such as a calendar or a price,
         keep their level), else to all. Undone in `predict`. "auto" is "last" when X is windows and y the future of a
-        channel, else None.
-    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
-        What is minimised, in standardised units.
+        channel, else None; None with `return_sequences`, whose earlier steps would learn of the later ones by it.
+    loss : {"squared_error", "absolute_error", "huber", "quantile"} or torch loss class, default="squared_error"
+        What is minimised, in standardised units. "quantile" learns all of `quantiles` at once (pinball loss, Koenker
+        and Bassett 1978). A class is called with ``reduction="none"`` and gives the loss of each element; further
+        arguments go into `net_params`, for example ``{"criterion__delta": 0.5}``.
+    quantiles : sequence of float, default=(0.1, 0.5, 0.9)
+        For ``loss="quantile"``: ascending, between 0 and 1. `predict` gives the one nearest to 0.5 and
+        `predict_quantiles` all of them, never crossing.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or torch optimizer class, default="adam"
         Further arguments go into `net_params`, for example ``{"optimizer__momentum": 0.9}``.
     lr : float, default=0.01
         Learning rate; the highest one where there is a schedule.
     weight_decay : float, default=0.0
         Passed to the optimizer (an L2 penalty; decoupled for "adamw").
-    lr_schedule : {"cosine", "onecycle", "plateau"} or None, default="cosine"
-        "cosine" anneals to 0 over the whole training, "onecycle" warms up over 30 % of it and anneals, both batch by
-        batch; "plateau" halves the rate after 5 epochs without a better validation loss.
+    lr_schedule : {"cosine", "onecycle", "warmup_cosine", "plateau"} or None, default="cosine"
+        "cosine" anneals to 0 over the whole training, "onecycle" warms up over 30 % of it and anneals,
+        "warmup_cosine" rises in a straight line over 10 % of it and anneals, all batch by batch; "plateau" halves
+        the rate after 5 epochs without a better validation loss.
     gradient_clip : float or None, default=1.0
         Largest joint norm of the gradients.
     batch_size : int or "auto", default="auto"
@@ -97,6 +131,12 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         taken. "auto" is "tail" for windows of a series, else "shuffle". "shuffle" of overlapping windows is refused.
     n_iter_no_change : int, default=10
         See `early_stopping`.
+    validate_every : int or None, default=None
+        Batches between two validations, instead of a whole epoch: then every number of epochs without a better one
+        counts validations, and `history_` has a row for each.
+    n_nets : int, default=1
+        Train so many nets from different seeds and predict their mean (a deep ensemble, Lakshminarayanan et al.
+        2017); their spread comes with ``predict(X, return_std=True)``.
     warm_start : bool, default=False
         Begin with the weights (and the standardisation) of the former fit.
     device : {"cpu", "cuda", "auto"}, default="cpu"
@@ -118,11 +158,14 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     ----------
     net_ : skorch.NeuralNet
         The trained net; its `module_`, `history` and callbacks are there to be used.
+    nets_ : list of skorch.NeuralNet
+        All `n_nets` of them; `net_` is the first.
     history_ : DataFrame
         A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y), ``seconds``, ``lr`` (at the
-        epoch's end), and ``valid_loss``, ``valid_mae`` where there is a validation part.
+        epoch's end), and ``valid_loss``, ``valid_mae`` where there is a validation part. Of several nets all rows,
+        with ``net`` in front; with `validate_every` ``epoch`` is a fraction.
     n_iter_ : int
-        Epochs that were run.
+        Epochs that were run; of several nets the most.
     skill_ : float
         1 - MAE / MAE of a naive forecast over the validation rows: 0 is no better, 1 is perfect. The naive forecast
         is the last value where y is the future of a channel, else the mean of the training targets. NaN without
@@ -153,10 +196,10 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     NaN. Padding is masked exactly: a padded row gives what it gives alone.
 
     *What y may be.* ``(n_samples,)``, ``(n_samples, n_outputs)``, ``(n_samples, horizon)`` or
-    ``(n_samples, horizon, n_outputs)``. NaN marks an unknown target: a row wholly NaN does not train (its X still
-    serves as history), a partly known one trains on what is known, and `score` skips the unknown. Where y is the
-    future of a channel of X, steps beyond the last row given to `fit` are treated as unknown, so that no target leaks
-    over the border of a `TimeSeriesSplit`.
+    ``(n_samples, horizon, n_outputs)``; with `return_sequences` one value or row of values for each step. NaN
+    marks an unknown target: a row wholly NaN does not train (its X still serves as history), a partly known one
+    trains on what is known, and `score` skips the unknown. Where y is the future of a channel of X, steps beyond the
+    last row given to `fit` are treated as unknown, so that no target leaks over the border of a `TimeSeriesSplit`.
 
     *Initial weights* are Keras's: recurrent weights orthogonal, input weights Glorot uniform, forget-gate bias 1.
 
@@ -184,6 +227,12 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2014, arXiv:1406.1078.
     Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear networks, arXiv:1312.6120.
     Jozefowicz et al., An Empirical Exploration of Recurrent Network Architectures, ICML 2015.
+    Le et al., A Simple Way to Initialize Recurrent Networks of Rectified Linear Units, 2015, arXiv:1504.00941.
+    Yang et al., Hierarchical Attention Networks for Document Classification, NAACL 2016.
+    Koenker and Bassett, Regression Quantiles, Econometrica 46, 1978.
+    Chernozhukov et al., Quantile and Probability Curves Without Crossing, Econometrica 78, 2010.
+    Lakshminarayanan et al., Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, NeurIPS 2017.
+    Lin et al., SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting, 2023, arXiv:2308.11200.
 
     Examples
     --------
@@ -197,6 +246,19 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     (120, 3)
     >>> bool(pipe.score(y[:, None], y) > 0.9)
     True
+
+    A target for each step, and quantiles:
+
+    >>> from skrnn import past_targets
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> windows = SlidingWindowTransformer(window=5).fit_transform(X)
+    >>> totals = past_targets(X.sum(axis=1), window=5)
+    >>> net = RNNRegressor("gru", hidden_size=8, return_sequences=True, random_state=0)
+    >>> net.fit(windows, totals).predict(windows).shape
+    (60, 5)
+    >>> net = RNNRegressor("gru", hidden_size=8, loss="quantile", quantiles=(0.05, 0.5, 0.95), random_state=0)
+    >>> net.fit(windows, X[:, 0] * X[:, 1]).predict_quantiles(windows).shape
+    (60, 3)
     """
 
     def __init__(
@@ -207,12 +269,19 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         n_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        conv_channels: int | None = None,
+        patch_size: int = 1,
+        pooling: str = "last",
+        layer_norm: bool = False,
+        return_sequences: bool = False,
         horizon: int | None = None,
         target_channels: Any = None,
         n_channels: int | None = None,
         standardize: bool = True,
         window_scaling: str | None = "auto",
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
+        quantiles: Any = QUANTILES,
         optimizer: Any = "adam",
         lr: float = 0.01,
         weight_decay: float = 0.0,
@@ -225,6 +294,8 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         early_stopping: bool | str = "auto",
         validation: Any = "auto",
         n_iter_no_change: int = 10,
+        validate_every: int | None = None,
+        n_nets: int = 1,
         warm_start: bool = False,
         device: str = "cpu",
         dtype: Any = "auto",
@@ -237,12 +308,19 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         self.n_layers = n_layers
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.conv_channels = conv_channels
+        self.patch_size = patch_size
+        self.pooling = pooling
+        self.layer_norm = layer_norm
+        self.return_sequences = return_sequences
         self.horizon = horizon
         self.target_channels = target_channels
         self.n_channels = n_channels
         self.standardize = standardize
         self.window_scaling = window_scaling
         self.loss = loss
+        self.quantiles = quantiles
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
@@ -255,6 +333,8 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
         self.early_stopping = early_stopping
         self.validation = validation
         self.n_iter_no_change = n_iter_no_change
+        self.validate_every = validate_every
+        self.n_nets = n_nets
         self.warm_start = warm_start
         self.device = device
         self.dtype = dtype
@@ -294,33 +374,101 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
             A parameter was set that does nothing here, or y is a channel of X at the same row.
         """
         with self._left_as_it_was():
-            self._check_parameters()
-            data = self._labelled(X, y, sample_weight, reset=True)
-            held_out = self._check_validation_set(X_val, y_val)
-            self._warn_of_idle_parameters(data, held_out)
-            rng = np.random.RandomState(draw_seed(self.random_state))
-            train, valid = self._split(data, held_out, rng)
-            del data  # what belongs to rows without a target is not kept while the net trains
-            self._fit_net(train, valid, rng, scale_targets=True)
+            self._train(X, y, sample_weight, X_val, y_val)
+            self._report()
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> RNNRegressor:
+        """Train for one pass over further rows, going on with the weights and the state of the optimizer.
+
+        The first call (of an estimator that is not fitted) fixes channels, shape of y, standardisation and
+        precision by its rows, so let it have typical ones. The learning rate is `lr`; schedule, validation, early
+        stopping and `max_steps` do not apply.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as for `fit`
+
+        Returns
+        -------
+        self : RNNRegressor
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also X with other channels, or y of another shape, than in the first call.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The loss became NaN; the weights before this call were kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skrnn import RNNRegressor
+        >>> X = np.random.default_rng(0).normal(size=(90, 7, 2))
+        >>> net = RNNRegressor("gru", hidden_size=5, random_state=0)
+        >>> for rows in np.split(np.arange(90), 3):
+        ...     net = net.partial_fit(X[rows], X[rows, -1, 0])
+        >>> len(net.history_)
+        3
+        """
+        with self._left_as_it_was():
+            self._check_parameters()
+            data = self._labelled(X, y, sample_weight, reset=not hasattr(self, "nets_"))
+            rng = np.random.RandomState(draw_seed(self.random_state))
+            self._train_one_pass(data.take(self._learning_rows(data)), rng, scale_targets=True)
+        return self
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict one row of targets for each row of X.
 
         Parameters
         ----------
         X : like X in `fit`
             Sequences may be longer or shorter than those of `fit`.
+        return_std : bool, default=False
+            Also return how far the nets of an ensemble (`n_nets`) disagree.
+
+        Returns
+        -------
+        prediction : ndarray of float64
+            Of shape (n_samples,) and so on, as y was; with `horizon` set (n_samples, horizon[, n_outputs]), the
+            forecast made at each row, so that the last row is the unknown future. With `return_sequences`
+            (n_samples, n_steps[, n_outputs]), NaN at padding; for a ragged X an array of n_samples arrays.
+            With ``loss="quantile"`` the quantile nearest to 0.5.
+        std : ndarray of float64
+            Only with ``return_std=True``: the standard deviation over the nets, of the same shape.
+
+        Raises
+        ------
+        ValueError
+            ``return_std=True`` with one net.
+        """
+        sequences = self._checked_for_prediction(X)
+        if not return_std:
+            return self._as_user_sees(self._point_forecast(self._raw_predict(sequences)), sequences)
+        if len(self.nets_) < 2:
+            raise ValueError("return_std=True needs the spread of several nets, but n_nets=1. Fit with n_nets=5.")
+        of_nets = [self._point_forecast(values) for values in self._predictions_of_nets(sequences)]
+        return tuple(self._as_user_sees(moment(of_nets, axis=0), sequences) for moment in (np.mean, np.std))
+
+    @available_if(_learns_quantiles)
+    def predict_quantiles(self, X: Any) -> np.ndarray:
+        """Predict every one of `quantiles`, in ascending order; only with ``loss="quantile"``.
+
+        Parameters
+        ----------
+        X : like X in `fit`
 
         Returns
         -------
         ndarray of float64
-            Of shape (n_samples,) and so on, as y was; with `horizon` set (n_samples, horizon[, n_outputs]), the
-            forecast made at each row, so that the last row is the unknown future.
+            The shape of `predict` and one more axis for the quantiles. They never cross.
         """
         sequences = self._checked_for_prediction(X)
-        values = self._raw_predict(sequences)  # (n_samples, n_columns)
-        return values.reshape(len(values), *self._target_shape)
+        return self._as_user_sees(self._raw_predict(sequences), sequences)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the coefficient of determination R² over all known targets.
@@ -338,7 +486,10 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
             The mean over outputs (and steps); 1 is perfect, 0 is the mean of y.
         """
         truth = self._align_targets(X, y)
-        return r2_score(truth, self.predict(X), sample_weight=sample_weight)
+        prediction = self.predict(X)
+        if self.return_sequences:  # all steps of all rows in one column for each output
+            truth, prediction, sample_weight = _steps_as_rows(truth, prediction, sample_weight)
+        return r2_score(truth, prediction, sample_weight=sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -348,26 +499,52 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
     def _align_targets(self, X: Any, y: Any) -> np.ndarray:
         """y in the shape of `predict(X)`, NaN where a target is unknown; scorers of skrnn.metrics ask for it."""
         sequences = self._checked_for_prediction(X)
+        if self.return_sequences:
+            return as_passed(check_step_targets(y, sequences), sequences)
         y = check_y(y, len(sequences), type(self).__name__)
         if self.horizon is None:
             return y
         targets = future_of_series(y, sequences, self.horizon, None, may_be_unknown=True)
         return targets.values.reshape(len(y), *targets.shape)
 
+    def _as_user_sees(self, values: np.ndarray, sequences: Sequences) -> Any:
+        """(n_samples, [n_steps,] n_columns, ...) -> the shape that y had, and behind it whatever axes follow."""
+        lead = 2 if self.return_sequences else 1
+        values = values.reshape(*values.shape[:lead], *self._target_shape, *values.shape[lead + 1 :])
+        return as_passed(values, sequences) if self.return_sequences else values
+
     # -- what fit is given -----------------------------------------------------------------------------------------
 
-    def _labelled(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Labelled:
-        """Checked sequences, targets and weights; `reset` records what `predict` will need of them."""
+    def _train(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> None:
+        self._check_parameters()
+        data = self._labelled(X, y, sample_weight, reset=True)
+        held_out = self._check_validation_set(X_val, y_val)
+        judged = held_out is not None or self._holds_out(len(data.learning_rows()))
+        warn_of_idle_hyperparameters(self, judged=judged, given=held_out is not None)
+        rng = np.random.RandomState(draw_seed(self.random_state))
+        train, valid = self._split(data, held_out, rng)
+        del data  # what belongs to rows without a target is not kept while the net trains
+        self._fit_nets(train, valid, rng, scale_targets=True)
+
+    def _labelled(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> Labelled:
+        """Checked sequences, targets (called `name`) and weights; `reset` records what `predict` will need of them."""
         sequences = self._check_X(X, reset=reset)
-        y = check_y(y, len(sequences), type(self).__name__)
+        if self.return_sequences:
+            y = check_step_targets(y, sequences)
+        else:
+            y = check_y(y, len(sequences), type(self).__name__)
         targets = self._targets(y, sequences)
         if reset:
+            self._check_patch(sequences)
+            self._n_steps_seen = sequences.n_steps
             self._target_shape = targets.shape
-            n_outputs = 1 if y.ndim == 1 else y.shape[-1]
+            n_outputs = 1 if y.ndim == 1 + self.return_sequences else y.shape[-1]
             outputs = targets.channels[-n_outputs:]
             self.target_channels_ = None if (outputs == UNKNOWN).all() else outputs
         elif targets.shape != self._target_shape:
-            raise ValueError(f"y_val has rows of shape {targets.shape}, but those of y have {self._target_shape}.")
+            raise ValueError(
+                f"{name} has rows of shape {targets.shape}, but those of y in `fit` have {self._target_shape}."
+            )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
             if not sample_weight.any():
@@ -380,18 +557,19 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
             targets = future_of_series(y, sequences, self.horizon, named)
             misread = misread_series(y, sequences)
             if misread is not None:
-                warnings.warn(misread, UserWarning, stacklevel=4)
+                warnings.warn(misread, UserWarning, stacklevel=5)
             return targets
-        copied = copied_channel(y, sequences)
+        copied = copied_channel(last_steps(y, sequences) if self.return_sequences else y, sequences)
         if copied is not None:
             warnings.warn(
                 f"y equals channel {copied} of X at the last step of each window, so the net can copy its input and "
                 "learns no forecast. To forecast the next value set horizon=1 (y stays the series), or pass "
-                "future_targets(y, 1) as y.",
+                "future_targets(y, 1) as y"
+                + (" (here: past_targets(future_targets(y, 1), window))." if self.return_sequences else "."),
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-        return explicit_targets(y, sequences, named)
+        return (step_targets if self.return_sequences else explicit_targets)(y, sequences, named)
 
     def _check_validation_set(self, X_val: Any, y_val: Any) -> Labelled | None:
         if (X_val is None) != (y_val is None):
@@ -405,69 +583,52 @@ class RNNRegressor(RegressorMixin, RecurrentEstimator):
                 f"X_val must be sequences (3-D or ragged) like X, got a 2-D table of shape {X_val.shape}. In a "
                 "Pipeline an X_val for this step has not passed the steps before. " + VALIDATION_RECIPE
             )
-        return self._labelled(X_val, y_val, None, reset=False)
+        return self._labelled(X_val, y_val, None, reset=False, name="y_val")
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
         """Raise ValueError for the first parameter that is not what it must be."""
-        check_option("cell", self.cell, tuple(CELLS))
-        for name in ("hidden_size", "n_layers", "max_epochs", "n_iter_no_change"):
-            check_int(name, getattr(self, name), low=1)
-        for name in ("horizon", "n_channels", "max_steps"):
-            if getattr(self, name) is not None:
-                check_int(name, getattr(self, name), low=1)
-        for name in ("bidirectional", "standardize", "shuffle", "warm_start"):
-            check_bool(name, getattr(self, name))
-        check_float("dropout", self.dropout, low=0, high=1, open_high=True)
-        check_float("lr", self.lr, low=0, open_low=True)
-        check_float("weight_decay", self.weight_decay, low=0)
-        check_int("verbose", int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, low=0)
-        if self.gradient_clip is not None:
-            check_float("gradient_clip", self.gradient_clip, low=0, open_low=True)
-        if self.batch_size != "auto":
-            check_int("batch_size", self.batch_size, low=1)
-        check_option("window_scaling", self.window_scaling, ("auto", None, "last", "standard", "last_standard"))
-        check_option("loss", self.loss, tuple(LOSSES))
-        check_option("lr_schedule", self.lr_schedule, (*SCHEDULES, None))
-        check_option("early_stopping", self.early_stopping, ("auto", True, False))
-        check_validation(self.validation)
-        if not is_optimizer_class(self.optimizer):
-            check_option("optimizer", self.optimizer, tuple(OPTIMIZERS), also=", or a torch optimizer class")
+        check_net_hyperparameters(self)
+        check_loss(self.loss, tuple(LOSSES))
+        quantiles = check_quantiles(self.quantiles) if _learns_quantiles(self) else None
+        self._central = None if quantiles is None else central_quantile(quantiles)
+        if self.horizon is not None:
+            check_int("horizon", self.horizon, low=1)
+            if self.return_sequences:
+                raise ValueError(
+                    f"horizon={self.horizon} forecasts once for each window, return_sequences=True at each step. "
+                    f"Set horizon=None and pass past_targets(future_targets(y, {self.horizon}), window) as y, or set "
+                    "return_sequences=False."
+                )
 
-    def _warn_of_idle_parameters(self, data: Labelled, held_out: Labelled | None) -> None:
-        """Warn of parameters that were set but do nothing here."""
-        if self.dropout and self.n_layers == 1:
-            warnings.warn(
-                f"dropout={self.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
-                "more, or dropout=0.",
-                UserWarning,
-                stacklevel=3,
-            )
-        judged = held_out is not None or self._holds_out(len(data.learning_rows()))
-        if not (isinstance(self.validation, str) and self.validation == "auto") and (
-            held_out is not None or not judged
-        ):
-            reason = "X_val and y_val are given" if held_out is not None else "no rows are held out"
-            warnings.warn(
-                f"validation={self.validation!r} does nothing, since {reason} "
-                f"(early_stopping={self.early_stopping!r}).",
-                UserWarning,
-                stacklevel=3,
-            )
-        if self.lr_schedule == "plateau" and not judged:
-            warnings.warn(
-                "lr_schedule='plateau' has no validation loss to watch, so it watches the training loss. Set "
-                "early_stopping=True, or pass X_val and y_val.",
-                UserWarning,
-                stacklevel=3,
+    def _check_patch(self, sequences: Sequences) -> None:
+        if self.patch_size > sequences.n_steps:
+            columns = f" (n_features={self.n_features_in_})" if self._layout == "table" else ""
+            raise ValueError(
+                f"patch_size={self.patch_size} is longer than the sequences of X, which have {sequences.n_steps} "
+                f"step(s){columns}. Take a patch_size of at most that, or a longer window."
             )
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
-    def _module(self) -> tuple[type[SequenceToVector], dict[str, Any]]:
-        names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout")
-        return SequenceToVector, {name: getattr(self, name) for name in names}
+    def _module(self) -> tuple[type[SequenceModel], dict[str, Any]]:
+        names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout", "input_dropout", "conv_channels")
+        args = {name: getattr(self, name) for name in (*names, "patch_size", "layer_norm")}
+        n_quantiles = None if self._central is None else len(self.quantiles)
+        pooling = None if self.return_sequences else self.pooling
+        return SequenceModel, {**args, "pooling": pooling, "n_quantiles": n_quantiles}
 
-    def _loss_class(self) -> Any:
-        return LOSSES[self.loss]
+    def _criterion(self) -> tuple[Any, dict[str, Any]]:
+        if self._central is not None:
+            return LOSSES["quantile"], {"quantiles": tuple(self.quantiles)}
+        return self.loss if isinstance(self.loss, type) else LOSSES[self.loss], {}
+
+
+def _steps_as_rows(truth: Any, prediction: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Targets of each step (one block, or one array for each ragged sequence) as rows, those of padding left out."""
+    n_steps = [len(steps) for steps in truth]
+    truth, prediction = np.concatenate(list(truth)), np.concatenate(list(prediction))
+    rows = ~np.isnan(prediction).reshape(len(prediction), -1).any(axis=1)
+    weight = None if sample_weight is None else np.repeat(np.asarray(sample_weight), n_steps)[rows]
+    return truth[rows], prediction[rows], weight

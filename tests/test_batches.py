@@ -16,7 +16,7 @@ from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, FlatParameters, clip_gradient, make_schedule
 from skrnn._scaling import InputScaling
 from skrnn._validation import check_sequences
-from skrnn.nn._models import SequenceToVector
+from skrnn.nn._models import SequenceModel
 
 
 def untouched(n_channels):
@@ -128,7 +128,7 @@ def test_a_batch_may_be_changed_without_harm():
 
 
 def net_and_loss():
-    net = SequenceToVector("lstm", 2, 3, 5, n_layers=2, bidirectional=True, seed=1, dtype=torch.float64)
+    net = SequenceModel("lstm", 2, 3, 5, n_layers=2, bidirectional=True, seed=1, dtype=torch.float64)
     x = torch.randn(7, 5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = torch.randn(7, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return net, lambda: (net(x) - y).square().mean()
@@ -258,4 +258,4 @@ def test_plateau_halves_after_five_epochs_without_a_better_loss():
 
 def test_no_schedule():
     assert make_schedule(None, None, 5) is None
-    assert SCHEDULES == ("cosine", "onecycle", "plateau")
+    assert SCHEDULES == ("cosine", "onecycle", "warmup_cosine", "plateau")

@@ -32,7 +32,7 @@ TABLE = X.reshape(11, 10)
 SERIES = Windows(np.arange(22.0).reshape(11, 2), np.arange(11), np.zeros(11), np.zeros(11), 3)
 
 PARAMETERS = [
-    ({"cell": "transformer"}, "`cell` must be one of 'rnn', 'lstm', 'gru', got 'transformer'"),
+    ({"cell": "transformer"}, "`cell` must be one of 'rnn', 'rnn_relu', 'lstm', 'gru', got 'transformer'"),
     ({"cell": None}, "`cell` must be one of .*, got None"),
     ({"hidden_size": 0}, "`hidden_size` must be an int of at least 1, got 0"),
     ({"hidden_size": 3.0}, "`hidden_size` must be an int of at least 1, got 3.0"),
@@ -57,10 +57,16 @@ PARAMETERS = [
     ({"batch_size": 0}, "`batch_size` must be .*int of at least 1.*got 0"),
     ({"batch_size": "large"}, "`batch_size` must be .*int of at least 1.*got 'large'"),
     ({"window_scaling": "first"}, "`window_scaling` must be one of 'auto', None, 'last'.*got 'first'"),
-    ({"loss": "hinge"}, "`loss` must be one of 'squared_error', 'absolute_error', 'huber', got 'hinge'"),
+    (
+        {"loss": "hinge"},
+        "`loss` must be one of .*'huber', 'quantile', or a torch loss class, got 'hinge'",
+    ),
     ({"optimizer": "lion"}, "`optimizer` must be one of 'adam', .*a torch optimizer class, got 'lion'"),
     ({"optimizer": torch.nn.Linear}, "`optimizer` must be one of 'adam', .*a torch optimizer class, got"),
-    ({"lr_schedule": "linear"}, "`lr_schedule` must be one of 'cosine', 'onecycle', 'plateau', None, got 'linear'"),
+    (
+        {"lr_schedule": "linear"},
+        "`lr_schedule` must be one of 'cosine', 'onecycle', 'warmup_cosine', 'plateau', None, got 'linear'",
+    ),
     ({"early_stopping": "yes"}, "`early_stopping` must be one of 'auto', True, False, got 'yes'"),
     ({"validation": "head"}, "`validation` must be 'auto', 'tail', 'shuffle', a fraction.*got 'head'"),
     ({"validation": 1.5}, "`validation` must be 'auto', 'tail', 'shuffle', a fraction.*got 1.5"),
@@ -168,7 +174,7 @@ def test_known_rows_of_weight_zero_only():
         ({"X_val": X, "y_val": Y[:7]}, "11 rows and y has 7"),
         ({"X_val": X[:, :, :1], "y_val": Y}, "X has 1 channels, but 2 were expected"),
         ({"X_val": TABLE, "y_val": Y}, "X_val must be sequences.*2-D table.*enable_metadata_routing"),
-        ({"X_val": X, "y_val": np.ones((11, 2))}, r"y_val has rows of shape \(2,\), but those of y have \(\)"),
+        ({"X_val": X, "y_val": np.ones((11, 2))}, r"y_val has rows of shape \(2,\), but those of y in `fit` have \(\)"),
         ({"X_val": X, "y_val": np.full(11, NAN)}, "no known value"),
         ({"X_val": with_value(X, (0, 2, 0), NAN), "y_val": Y}, "contains NaN"),
     ],
@@ -270,9 +276,9 @@ def test_warm_start_refuses_another_scaling():
     model = RNNRegressor("rnn", hidden_size=3, max_epochs=2, horizon=1, warm_start=True, random_state=0)
     model.fit(windows, rows[4:, 0])
     expected = model.predict(windows)
-    with pytest.raises(ValueError, match="warm_start=True keeps the scaling of the former fit.*warm_start=False"):
+    with pytest.raises(ValueError, match="The scaling of the former fit is kept.*warm_start=False"):
         model.fit(windows, rows[4:, 1])  # the future of another channel
-    with pytest.raises(ValueError, match="warm_start=True keeps the scaling"):
+    with pytest.raises(ValueError, match="The scaling of the former fit is kept"):
         model.set_params(standardize=False).fit(windows, rows[4:, 0])
     np.testing.assert_array_equal(model.predict(windows), expected)
 

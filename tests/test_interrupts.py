@@ -131,7 +131,7 @@ def test_interrupt_before_training_keeps_the_former_fit(monkeypatch):
     X, y = data()
     model = RNNRegressor(**SMALL).fit(X, y)
     expected, history = model.predict(X), model.history_
-    monkeypatch.setattr("skrnn._estimator.fit_input_scaling", lambda *args, **kwargs: ctrl_c(None))
+    monkeypatch.setattr("skrnn._labelled.fit_input_scaling", lambda *args, **kwargs: ctrl_c(None))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :, :1], y)
     assert model.history_ is history

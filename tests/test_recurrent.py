@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from skrnn.nn._dropout import Dropout
-from skrnn.nn._models import SequenceToVector
+from skrnn.nn._models import SequenceModel
 from skrnn.nn._recurrent import CELLS, RecurrentStack
 
 N_CHANNELS, HIDDEN, BATCH, STEPS = 2, 3, 5, 7
@@ -61,7 +61,7 @@ def test_full_batches_equal_torch(cell, bidirectional, n_layers, dtype):
     stack = stack_of(cell, bidirectional, n_layers, dtype=dtype)
     twin = torch_twin(stack, cell, bidirectional, n_layers)
     x = batch_of(dtype)
-    ours = stack(x)
+    ours = stack(x).final()
     assert ours.shape == (BATCH, (2 if bidirectional else 1) * HIDDEN)
     assert_close(ours, final_state(twin, x, bidirectional), dtype)
 
@@ -72,7 +72,7 @@ def test_ragged_batches_equal_packed_sequences(cell, bidirectional, n_layers, dt
     stack = stack_of(cell, bidirectional, n_layers, dtype=dtype)
     twin = torch_twin(stack, cell, bidirectional, n_layers)
     ours_x, theirs_x = batch_of(dtype).requires_grad_(), batch_of(dtype).requires_grad_()
-    ours = stack(ours_x, LENGTHS)
+    ours = stack(ours_x, LENGTHS).final()
     packed = pack_padded_sequence(theirs_x, LENGTHS, batch_first=True, enforce_sorted=False)
     theirs = final_state(twin, packed, bidirectional)
     assert_close(ours, theirs, dtype)
@@ -91,9 +91,9 @@ def test_ragged_batches_equal_packed_sequences(cell, bidirectional, n_layers, dt
 def test_a_padded_row_equals_the_row_alone(cell, bidirectional, n_layers):
     stack = stack_of(cell, bidirectional, n_layers)
     x = batch_of(torch.float64)
-    together = stack(x, LENGTHS)
+    together = stack(x, LENGTHS).final()
     for i, length in enumerate(LENGTHS):
-        assert_close(together[i], stack(x[i : i + 1, :length])[0], torch.float64)
+        assert_close(together[i], stack(x[i : i + 1, :length]).final()[0], torch.float64)
 
 
 @each_shape
@@ -101,7 +101,7 @@ def test_what_stands_in_the_padding_does_not_matter(cell, bidirectional, n_layer
     stack = stack_of(cell, bidirectional, n_layers)
     x = batch_of(torch.float64)
     other = torch.where((torch.arange(STEPS) < LENGTHS[:, None])[..., None], x, 1e6)
-    assert torch.equal(stack(x, LENGTHS), stack(other, LENGTHS))
+    assert torch.equal(stack(x, LENGTHS).final(), stack(other, LENGTHS).final())
 
 
 def test_the_backward_direction_ends_on_the_first_step():
@@ -110,7 +110,7 @@ def test_the_backward_direction_ends_on_the_first_step():
     x = batch_of(torch.float64)
     changed = x.clone()
     changed[:, 0] += 1.0
-    forward, backward = (stack(changed) - stack(x)).abs().split(HIDDEN, dim=1)
+    forward, backward = (stack(changed).final() - stack(x).final()).abs().split(HIDDEN, dim=1)
     assert backward.mean() > 2 * forward.mean() > 0
 
 
@@ -137,16 +137,16 @@ def test_initial_weights_come_from_the_generator_only():
     for seed, global_seed in [(1, 10), (1, 11), (2, 10)]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(global_seed)
-            nets.append(SequenceToVector("lstm", N_CHANNELS, 5, HIDDEN, seed=seed))
+            nets.append(SequenceModel("lstm", N_CHANNELS, 5, HIDDEN, seed=seed))
     weights = [torch.cat([p.detach().ravel() for p in net.parameters()]) for net in nets]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
 
 def test_head_reads_the_final_state():
-    net = SequenceToVector("gru", N_CHANNELS, 5, HIDDEN, bidirectional=True, seed=1, dtype=torch.float64)
+    net = SequenceModel("gru", N_CHANNELS, 5, HIDDEN, bidirectional=True, seed=1, dtype=torch.float64)
     x = batch_of(torch.float64)
-    expected = net.recurrent(x, LENGTHS) @ net.head.weight.T + net.head.bias
+    expected = net.encoder(x, LENGTHS).final() @ net.head.linear.weight.T + net.head.linear.bias
     assert_close(net(x, LENGTHS), expected, torch.float64)
     assert expected.shape == (BATCH, 5)
 
@@ -176,7 +176,7 @@ def test_dropout_draws_from_its_generator_only():
 def test_dropout_acts_between_layers_and_not_after_the_last():
     x = batch_of(torch.float64)
     one_layer = stack_of("gru", n_layers=1, dropout=0.9).train()
-    assert torch.equal(one_layer(x), one_layer(x))
+    assert torch.equal(one_layer(x).final(), one_layer(x).final())
     two_layers = stack_of("gru", n_layers=2, dropout=0.9).train()
-    assert not torch.equal(two_layers(x), two_layers(x))
-    assert torch.equal(two_layers.eval()(x), two_layers(x))
+    assert not torch.equal(two_layers(x).final(), two_layers(x).final())
+    assert torch.equal(two_layers.eval()(x).final(), two_layers(x).final())

@@ -66,5 +66,5 @@ def test_without_early_stopping_the_last_weights_stay():
 def test_parameter_groups_go_by_name():
     frozen = {"optimizer__param_groups": [("head*", {"lr": 0.0})]}
     net = judged(False, net_params=frozen, lr_schedule=None)[0]
-    assert torch.equal(net.net_.module_.head.bias.detach(), torch.zeros(1))
-    assert judged(False, lr_schedule=None)[0].net_.module_.head.bias.item() != 0
+    assert torch.equal(net.net_.module_.head.linear.bias.detach(), torch.zeros(1))
+    assert judged(False, lr_schedule=None)[0].net_.module_.head.linear.bias.item() != 0

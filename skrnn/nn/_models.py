@@ -5,17 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skrnn.nn._recurrent import RecurrentStack
+from skrnn.nn._encoder import Encoder
+from skrnn.nn._heads import LinearHead
+from skrnn.nn._pooling import Pooling
 
 
-class SequenceToVector(nn.Module):
-    """Recurrent layers, and a linear head on their final state.
+class SequenceModel(nn.Module):
+    """An encoder, and a linear head on its pooled outputs (sequence to vector) or on each step (to sequence).
 
     Parameters
     ----------
-    cell, n_channels, hidden_size, n_layers, bidirectional, dropout
-        See `RecurrentStack`.
+    cell, n_channels, hidden_size, n_layers, bidirectional, dropout, input_dropout
+        See `Encoder`, which has the next four too.
+    conv_channels, conv_kernel_size, patch_size
+        What stands in front of the recurrent layers.
     n_outputs : int
+    pooling : str or None
+        See `Pooling`. None keeps the steps.
+    layer_norm, n_quantiles
+        See `LinearHead`.
     seed : int
         Decides the initial weights and the dropout masks.
     dtype : torch.dtype
@@ -30,15 +38,35 @@ class SequenceToVector(nn.Module):
         n_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        conv_channels: int | None = None,
+        conv_kernel_size: int = 5,
+        patch_size: int = 1,
+        pooling: str | None = "last",
+        layer_norm: bool = False,
+        n_quantiles: int | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.recurrent = RecurrentStack(cell, n_channels, hidden_size, n_layers, bidirectional, dropout, generator)
-        self.head = nn.Linear(self.recurrent.output_size, n_outputs)
-        nn.init.xavier_uniform_(self.head.weight, generator=generator)
-        nn.init.zeros_(self.head.bias)
+        self.encoder = Encoder(
+            cell,
+            n_channels,
+            hidden_size,
+            n_layers,
+            bidirectional,
+            dropout,
+            input_dropout,
+            conv_channels,
+            conv_kernel_size,
+            patch_size,
+            generator,
+        )
+        n_features = self.encoder.output_size
+        self.pooling = None if pooling is None else Pooling(pooling, n_features, generator)
+        n_features = n_features if self.pooling is None else self.pooling.output_size
+        self.head = LinearHead(n_features, n_outputs, n_quantiles, layer_norm, generator)
         self.to(dtype)
 
     def forward(
@@ -50,5 +78,12 @@ class SequenceToVector(nn.Module):
         targets: Tensor | None = None,
         teacher_forcing: float = 0.0,
     ) -> Tensor:
-        """Return (batch, n_outputs) for x (batch, steps, channels); `future`, `targets` and forcing do not apply."""
-        return self.head(self.recurrent(x, lengths))
+        """Read x (batch, steps, channels) and return outputs; `future`, `targets` and forcing do not apply.
+
+        Returns
+        -------
+        Tensor of shape (batch, n_outputs), or (batch, steps, n_outputs) without pooling
+            With quantiles there is one more axis.
+        """
+        outputs = self.encoder(x, lengths)
+        return self.head(outputs.steps() if self.pooling is None else self.pooling(outputs))

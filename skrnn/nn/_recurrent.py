@@ -7,14 +7,65 @@ last step; the backward direction runs over each row reversed within its own len
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from skrnn.nn._dropout import Dropout
 
-CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-N_GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {
+    "rnn": nn.RNN,
+    "rnn_relu": partial(nn.RNN, nonlinearity="relu"),
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
+N_GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 FORGET_GATE = 1  # of torch's order i, f, g, o
+
+
+@dataclass(frozen=True)
+class LayerOutputs:
+    """What the last layer of a stack gives, step by step.
+
+    Attributes
+    ----------
+    directions : list of Tensor of shape (batch, steps, hidden)
+        The outputs of each direction, in the order in which it reads.
+    carries : list of Tensor of shape (batch, hidden)
+        The carry state of each direction of an LSTM after the last step of the batch, else empty. Exact for rows
+        that are as long as the batch.
+    lengths : LongTensor of shape (batch,) or None
+    reversal : LongTensor of shape (batch, steps) or None
+        From `reversed_steps`, where there is a backward direction and lengths differ.
+    """
+
+    directions: list[Tensor]
+    carries: list[Tensor]
+    lengths: Tensor | None
+    reversal: Tensor | None
+
+    def final(self) -> Tensor:
+        """The state after the last valid step; of the backward direction, after the first: (batch, features)."""
+        return join([last_step(direction, self.lengths) for direction in self.directions])
+
+    def final_and_carry(self) -> Tensor:
+        """The final state, and for an LSTM its carry state beside it: (batch, features) or (batch, 2 * features)."""
+        return join([self.final(), *self.carries])
+
+    def steps(self) -> Tensor:
+        """All outputs in the order of the input, (batch, steps, features); beyond a row's length any number."""
+        forward, *backward = self.directions
+        return join([forward, *(reverse(direction, self.reversal) for direction in backward)])
+
+    def valid(self) -> Tensor | None:
+        """Which steps are no padding, (batch, steps); None when all are valid."""
+        if self.lengths is None:
+            return None
+        steps = torch.arange(self.directions[0].shape[1], device=self.lengths.device)
+        return steps < self.lengths[:, None]
 
 
 class RecurrentStack(nn.Module):
@@ -22,7 +73,7 @@ class RecurrentStack(nn.Module):
 
     Parameters
     ----------
-    cell : {"rnn", "lstm", "gru"}
+    cell : {"rnn", "rnn_relu", "lstm", "gru"}
     n_channels, hidden_size, n_layers : int
     bidirectional : bool
     dropout : float
@@ -54,8 +105,8 @@ class RecurrentStack(nn.Module):
         for recurrence in self.recurrences:
             initialise(recurrence, cell, generator)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the final state of the last layer.
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> LayerOutputs:
+        """Return the outputs of the last layer.
 
         Parameters
         ----------
@@ -63,29 +114,26 @@ class RecurrentStack(nn.Module):
             Valid steps first, padding (any finite value) after.
         lengths : LongTensor of shape (batch,) or None
             Valid steps of each row; None when all are valid.
-
-        Returns
-        -------
-        Tensor of shape (batch, directions * hidden)
-            The state after the last valid step; of the backward direction, after the first.
         """
         reversal = None
         if self.n_directions == 2 and lengths is not None:
             reversal = reversed_steps(lengths, x.shape[1])
         last_layer = len(self.recurrences) - self.n_directions
         for layer in range(0, last_layer, self.n_directions):
-            outputs = self.run_layer(layer, x, reversal)
-            if self.n_directions == 2:
-                outputs[1] = reverse(outputs[1], reversal)
-            x = self.dropout(join(outputs))  # (batch, steps, directions * hidden)
-        return join([last_step(output, lengths) for output in self.run_layer(last_layer, x, reversal)])
+            outputs = LayerOutputs(*self.run_layer(layer, x, reversal), lengths, reversal)
+            x = self.dropout(outputs.steps())  # (batch, steps, directions * hidden)
+        return LayerOutputs(*self.run_layer(last_layer, x, reversal), lengths, reversal)
 
-    def run_layer(self, layer: int, x: Tensor, reversal: Tensor | None) -> list[Tensor]:
-        """Outputs of each direction of a layer, each (batch, steps, hidden), in the order in which it reads."""
-        outputs = [self.recurrences[layer](x)[0]]
-        if self.n_directions == 2:
-            outputs.append(self.recurrences[layer + 1](reverse(x, reversal))[0])
-        return outputs
+    def run_layer(self, layer: int, x: Tensor, reversal: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
+        """Outputs (batch, steps, hidden) and LSTM carries (batch, hidden) of each direction of a layer."""
+        outputs, carries = [], []
+        for direction in range(self.n_directions):
+            read = x if direction == 0 else reverse(x, reversal)
+            output, state = self.recurrences[layer + direction](read)
+            outputs.append(output)
+            if isinstance(state, tuple):
+                carries.append(state[1][0])  # (batch, hidden)
+        return outputs, carries
 
 
 def join(directions: list[Tensor]) -> Tensor:

@@ -1,0 +1,120 @@
+"""What the parameters of an estimator with a net must be, alone and together; checked before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from skrnn._holdout import check_validation
+from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
+from skrnn._parameters import check_bool, check_float, check_int, check_option, is_number
+from skrnn.nn._losses import is_loss_class
+from skrnn.nn._pooling import POOLINGS
+from skrnn.nn._recurrent import CELLS
+
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def check_net_hyperparameters(estimator: Any) -> None:
+    """Raise ValueError for the first parameter of the net or its training that is not what it must be."""
+    values = estimator.get_params(deep=False)
+    check_option("cell", values["cell"], tuple(CELLS))
+    for name in ("hidden_size", "n_layers", "patch_size", "n_nets", "max_epochs", "n_iter_no_change"):
+        check_int(name, values[name], low=1)
+    for name in ("conv_channels", "n_channels", "max_steps", "validate_every"):
+        if values[name] is not None:
+            check_int(name, values[name], low=1)
+    for name in ("bidirectional", "layer_norm", "return_sequences", "standardize", "shuffle", "warm_start"):
+        check_bool(name, values[name])
+    for name in ("dropout", "input_dropout"):
+        check_float(name, values[name], low=0, high=1, open_high=True)
+    check_float("lr", values["lr"], low=0, open_low=True)
+    check_float("weight_decay", values["weight_decay"], low=0)
+    verbose = values["verbose"]
+    check_int("verbose", int(verbose) if isinstance(verbose, bool) else verbose, low=0)
+    if values["gradient_clip"] is not None:
+        check_float("gradient_clip", values["gradient_clip"], low=0, open_low=True)
+    if values["batch_size"] != "auto":
+        check_int("batch_size", values["batch_size"], low=1)
+    check_option("pooling", values["pooling"], POOLINGS)
+    check_option("window_scaling", values["window_scaling"], ("auto", None, "last", "standard", "last_standard"))
+    check_option("lr_schedule", values["lr_schedule"], (*SCHEDULES, None))
+    check_option("early_stopping", values["early_stopping"], ("auto", True, False))
+    check_validation(values["validation"])
+    if not is_optimizer_class(values["optimizer"]):
+        check_option("optimizer", values["optimizer"], tuple(OPTIMIZERS), also=", or a torch optimizer class")
+    if estimator.return_sequences and estimator.patch_size > 1:
+        raise ValueError(
+            f"return_sequences=True predicts at each step, but patch_size={estimator.patch_size} makes one step of "
+            f"{estimator.patch_size}. Set patch_size=1, or return_sequences=False."
+        )
+
+
+def check_loss(loss: Any, options: tuple[str, ...]) -> None:
+    """Raise ValueError unless `loss` is one of `options` or a class of torch losses that takes `reduction`."""
+    if isinstance(loss, type) and not is_loss_class(loss):
+        raise ValueError(
+            f"`loss` must be a torch class with an argument `reduction`, so that rows can be weighted, got {loss!r}. "
+            "Give your loss that argument, and let it return the loss of each element for reduction='none'."
+        )
+    if not is_loss_class(loss):
+        check_option("loss", loss, options, also=", or a torch loss class")
+
+
+def check_quantiles(quantiles: Any) -> tuple[float, ...]:
+    """Return the quantiles when they are ascending numbers between 0 and 1, else raise ValueError."""
+    listed = list(quantiles) if isinstance(quantiles, (list, tuple, np.ndarray)) else None
+    inside = bool(listed) and all(is_number(quantile) and 0 < quantile < 1 for quantile in listed or [])
+    if listed is None or not inside or any(a >= b for a, b in zip(listed[:-1], listed[1:], strict=True)):
+        raise ValueError(
+            f"`quantiles` must be ascending numbers between 0 and 1, such as {QUANTILES}, got {quantiles!r}."
+        )
+    return tuple(float(quantile) for quantile in listed)
+
+
+def warn_of_idle_hyperparameters(estimator: Any, *, judged: bool, given: bool) -> None:
+    """Warn of parameters that were set but do nothing.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With valid parameters.
+    judged : bool
+        Whether there is a validation part.
+    given : bool
+        Whether it is X_val and y_val.
+    """
+    for message in _idle_hyperparameters(estimator, judged, given):
+        warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str]:
+    messages = []
+    if estimator.dropout and estimator.n_layers == 1:
+        messages.append(
+            f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
+            "more, or dropout=0."
+        )
+    if estimator.return_sequences and estimator.pooling != "last":
+        messages.append(
+            f"pooling={estimator.pooling!r} does nothing, since return_sequences=True predicts from each step."
+        )
+    validation = estimator.validation
+    if not (isinstance(validation, str) and validation == "auto") and (given or not judged):
+        reason = "X_val and y_val are given" if given else "no rows are held out"
+        messages.append(
+            f"validation={validation!r} does nothing, since {reason} (early_stopping={estimator.early_stopping!r})."
+        )
+    if estimator.validate_every is not None and not judged:
+        messages.append(
+            f"validate_every={estimator.validate_every} has no rows to validate on. Set early_stopping=True, or pass "
+            "X_val and y_val."
+        )
+    if estimator.lr_schedule == "plateau" and not judged:
+        messages.append(
+            "lr_schedule='plateau' has no validation loss to watch, so it watches the training loss. Set "
+            "early_stopping=True, or pass X_val and y_val."
+        )
+    return messages

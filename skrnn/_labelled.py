@@ -1,0 +1,149 @@
+"""Sequences with their targets and weights, and how both are scaled for the net and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skrnn._row_map import UNKNOWN
+from skrnn._scaling import InputScaling, TargetScaling, fit_input_scaling, fit_target_scaling, target_rows
+from skrnn._step_targets import only_last_steps
+from skrnn._targets import Targets
+from skrnn._validation import Sequences
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sequences with what they learn: one row of `targets.values` and one weight per sequence."""
+
+    sequences: Sequences
+    targets: Targets
+    weight: np.ndarray | None
+
+    def learning_rows(self) -> np.ndarray:
+        """The rows that have a known target and a weight above zero, ascending."""
+        known = ~np.isnan(self.targets.values)
+        learns = known.any(axis=tuple(range(1, known.ndim)))
+        return np.flatnonzero(learns if self.weight is None else learns & (self.weight > 0))
+
+    def take(self, rows: np.ndarray) -> Labelled:
+        """The labelled sequences at `rows`."""
+        targets = replace(self.targets, values=self.targets.values[rows])
+        return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
+
+    def judged_once(self) -> Labelled:
+        """Of windows with a target for each step the last one only: the others are those of earlier windows."""
+        if self.targets.values.ndim == 2 or not self.sequences.are_windows:
+            return self
+        values = only_last_steps(self.targets.values, self.sequences)
+        return replace(self, targets=replace(self.targets, values=values))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a fit measured of its training rows, so that the net sees numbers of size 1.
+
+    Attributes
+    ----------
+    inputs : InputScaling
+    targets : TargetScaling
+    channels : ndarray of int, shape (n_columns,)
+        The channel of X whose future a target column is, -1 where it is none.
+    baseline : ndarray of float64, shape (n_columns,)
+        Mean of each target column.
+    """
+
+    inputs: InputScaling
+    targets: TargetScaling
+    channels: np.ndarray
+    baseline: np.ndarray
+
+    @classmethod
+    def fit(cls, train: Labelled, *, window: str | None, standardize: bool, scale_targets: bool) -> Scaling:
+        """Measure mean and scale of inputs and targets.
+
+        Parameters
+        ----------
+        train : Labelled
+        window : str or None
+            See `window_scaling` of `RNNRegressor`.
+        standardize : bool
+        scale_targets : bool
+            Whether targets are standardised where `standardize` is True.
+        """
+        channels, values = train.targets.channels, train.targets.values
+        followed = np.unique(channels[channels != UNKNOWN])
+        if window == "auto":
+            # with a target for each step, the last value would tell earlier steps what they are to forecast
+            window = "last" if train.sequences.are_windows and len(followed) and values.ndim == 2 else None
+        inputs = fit_input_scaling(
+            train.sequences,
+            train.weight,
+            standardize=standardize,
+            window=window,
+            channels=followed if len(followed) else np.arange(train.sequences.n_channels),
+        )
+        rows = _rows(inputs, train.sequences, channels, values.ndim)
+        targets = fit_target_scaling(values, train.weight, standardize=standardize and scale_targets, rows=rows)
+        known = ~np.isnan(values)
+        samples = tuple(range(values.ndim - 1))
+        total = np.where(known, values, 0.0).sum(axis=samples)
+        return cls(inputs, targets, channels, total / np.maximum(known.sum(axis=samples), 1))
+
+    def scaled_targets(self, data: Labelled) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """What the net learns, with which weight, and what 1 is in the user's units.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples, [n_steps,] n_columns)
+            0 where unknown.
+        weights : ndarray of the same shape, or None
+            0 where unknown; n_samples in all. None when every target is known and all weigh the same.
+        units : ndarray that broadcasts to the same shape
+        """
+        rows = _rows(self.inputs, data.sequences, self.channels, data.targets.values.ndim)
+        values = self.targets.scale_targets(data.targets.values, rows)
+        known = ~np.isnan(values)
+        weights = None
+        if data.weight is not None or not known.all():
+            per_sample = 1.0 if data.weight is None else data.weight.reshape(-1, *[1] * (values.ndim - 1))
+            weights = known * per_sample
+            weights = weights * (len(weights) / weights.sum())
+        units = np.abs(self.targets.scale).reshape(*[1] * (values.ndim - 1), -1)
+        if rows is not None and (rows[1] != 1).any():
+            units = units * rows[1]
+        return np.where(known, values, 0.0), weights, units
+
+    def restore(self, outputs: np.ndarray, sequences: Sequences, *, by_step: bool, quantiles: bool) -> np.ndarray:
+        """Outputs of the net -> the user's units.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_samples, [n_steps,] n_columns[, n_quantiles])
+        sequences : Sequences
+        by_step, quantiles : bool
+            Which axes there are.
+        """
+        rows = _rows(self.inputs, sequences, self.channels, 3 if by_step else 2)
+        if not quantiles:
+            return self.targets.restore(outputs, rows)
+        return np.moveaxis(self.targets.restore(np.moveaxis(outputs, -1, 0), rows), 0, -1)
+
+    def naive_forecast(self, sequences: Sequences) -> np.ndarray:
+        """The last value where a column is the future of a channel, else the training mean: (n_samples, n_columns)."""
+        naive = np.tile(self.baseline, (len(sequences), 1))
+        follows = self.channels != UNKNOWN
+        if follows.any():
+            naive[:, follows] = sequences.base[sequences.last][:, self.channels[follows]]
+        return naive
+
+
+def _rows(
+    inputs: InputScaling, sequences: Sequences, channels: np.ndarray, n_axes: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Offset and unit of each row's targets, with an axis of steps where targets have one."""
+    rows = target_rows(inputs, sequences, channels)
+    if rows is None or n_axes == 2:
+        return rows
+    return rows[0][:, None], rows[1][:, None]
