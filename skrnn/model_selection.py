@@ -38,12 +38,12 @@ class WindowedTimeSeriesSplit(BaseCrossValidator):
     n_splits : int, default=5
         The number of splits, at least 2.
     horizon : int, default=1
-        How many rows ahead the target of a row looks. With 1 nothing is left out.
+        How many rows ahead, in its own series, the target of a row looks. With 1 a single series loses no rows.
     gap : int, default=None
         The number of distinct times left out before each test block, of all series alike; `horizon` has no say
         then. None leaves out, series by series, the rows whose `horizon`-th next row lies after the first time of
         the test block. For one series, and for series with a row at every time, that is a gap of
-        ``horizon - 1``; of a weekly series among daily ones it is as many weeks. A series that ends before is
+        ``horizon - 1``; a weekly series among daily ones loses weeks, also with ``horizon=1``. A series that ends before is
         taken to have gone on with a row at each time.
     group : column name, column position, name of an index level, or array-like of shape (n_rows,), default=None
         The series that each row of X belongs to. None means one series.
