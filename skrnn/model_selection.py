@@ -43,8 +43,8 @@ class WindowedTimeSeriesSplit(BaseCrossValidator):
         The number of distinct times left out before each test block, of all series alike; `horizon` has no say
         then. None leaves out, series by series, the rows whose `horizon`-th next row lies after the first time of
         the test block. For one series, and for series with a row at every time, that is a gap of
-        ``horizon - 1``; a weekly series among daily ones loses weeks, also with ``horizon=1``. A series that ends before is
-        taken to have gone on with a row at each time.
+        ``horizon - 1``; a weekly series among daily ones loses weeks, also with ``horizon=1``. A series that
+        ends before is taken to have gone on with a row at each time.
     group : column name, column position, name of an index level, or array-like of shape (n_rows,), default=None
         The series that each row of X belongs to. None means one series.
     time : column name, column position, name of an index level, or array-like of shape (n_rows,), default=None
