@@ -179,6 +179,8 @@ class _KnownTargets:
 
     @classmethod
     def read(cls, y_true, y_pred, sample_weight):
+        if _is_ragged(y_true) or _is_ragged(y_pred):
+            y_true, y_pred, sample_weight = steps_as_rows(y_true, y_pred, sample_weight)
         y_true, y_pred = _floats(y_true), _floats(y_pred)
         if y_true.ndim not in (1, 2, 3):
             raise ValueError(
@@ -251,6 +253,43 @@ def _floats(values):
     return np.asarray(values, dtype=float)
 
 
+def steps_as_rows(y_true, y_pred, sample_weight=None):
+    """Turn targets and predictions of each step into rows, so that all steps of all sequences count alike.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples, n_steps[, n_outputs]), or list of arrays (n_steps_i[, n_outputs])
+        Steps without a prediction (NaN in `y_pred`) are padding and left out.
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    y_true, y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+    sample_weight : ndarray of shape (n_rows,), or None
+    """
+    y_true, y_pred = ([_floats(steps) for steps in values] for values in (y_true, y_pred))
+    n_steps = [len(steps) for steps in y_pred]
+    if [steps.shape for steps in y_true] != [steps.shape for steps in y_pred]:
+        raise ValueError(
+            "`y_true` and `y_pred` must have the same sequences and steps, got lengths such as "
+            f"{[len(steps) for steps in y_true[:3]]} and {n_steps[:3]}, in {len(y_true)} and {len(y_pred)} sequences."
+        )
+    if sample_weight is not None:
+        sample_weight = np.repeat(_row_weights(sample_weight, len(y_pred)), n_steps)
+    y_true, y_pred = np.concatenate(y_true), np.concatenate(y_pred)
+    there = ~np.isnan(y_pred.reshape(len(y_pred), -1)).any(axis=1)
+    return y_true[there], y_pred[there], None if sample_weight is None else sample_weight[there]
+
+
+def _is_ragged(values):
+    """Whether there is one array for each sequence, of unequal lengths or in an object array."""
+    if isinstance(values, np.ndarray):
+        return values.dtype == object and values.ndim == 1 and len(values) > 0 and np.ndim(values[0]) > 0
+    if not isinstance(values, (list, tuple)) or not values:
+        return False
+    return all(np.ndim(steps) > 0 for steps in values) and len({len(steps) for steps in values}) > 1
+
+
 def _is(multioutput, name):
     return isinstance(multioutput, str) and multioutput == name
 
@@ -296,7 +335,9 @@ class _AlignedScorer:
     weight_request: bool | str | None = None
 
     def __call__(self, estimator, X, y, sample_weight=None):
-        y_true, y_pred = _targets_and_prediction(estimator, X, y)
+        y_true, y_pred, by_step = _targets_and_prediction(estimator, X, y)
+        if by_step:
+            y_true, y_pred, sample_weight = steps_as_rows(y_true, y_pred, sample_weight)
         return self.sign * self.metric(y_true, y_pred, sample_weight=sample_weight)
 
     def __repr__(self):
@@ -320,7 +361,8 @@ def _targets_and_prediction(estimator, X, y):
     # `regressor_` is what TransformedTargetRegressor fitted: only it can align, only the whole can predict.
     forecaster, X = _innermost(getattr(estimator, "regressor_", estimator), X)
     align = getattr(forecaster, "_align_targets", None)
-    return (y if align is None else align(X, y)), y_pred
+    by_step = bool(getattr(forecaster, "return_sequences", False))
+    return (y if align is None else align(X, y)), y_pred, by_step
 
 
 def _innermost(estimator, X):

@@ -25,7 +25,7 @@ from skrnn._runtime import draw_seed
 from skrnn._step_targets import as_passed, check_step_targets, last_steps, step_targets
 from skrnn._targets import Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
-from skrnn.metrics import r2_score
+from skrnn.metrics import r2_score, steps_as_rows
 from skrnn.nn._losses import LOSSES, central_quantile
 from skrnn.nn._models import SequenceModel
 
@@ -488,7 +488,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         truth = self._align_targets(X, y)
         prediction = self.predict(X)
         if self.return_sequences:  # all steps of all rows in one column for each output
-            truth, prediction, sample_weight = _steps_as_rows(truth, prediction, sample_weight)
+            truth, prediction, sample_weight = steps_as_rows(truth, prediction, sample_weight)
         return r2_score(truth, prediction, sample_weight=sample_weight)
 
     def __sklearn_tags__(self) -> Any:
@@ -623,12 +623,3 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         if self._central is not None:
             return LOSSES["quantile"], {"quantiles": tuple(self.quantiles)}
         return self.loss if isinstance(self.loss, type) else LOSSES[self.loss], {}
-
-
-def _steps_as_rows(truth: Any, prediction: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Targets of each step (one block, or one array for each ragged sequence) as rows, those of padding left out."""
-    n_steps = [len(steps) for steps in truth]
-    truth, prediction = np.concatenate(list(truth)), np.concatenate(list(prediction))
-    rows = ~np.isnan(prediction).reshape(len(prediction), -1).any(axis=1)
-    weight = None if sample_weight is None else np.repeat(np.asarray(sample_weight), n_steps)[rows]
-    return truth[rows], prediction[rows], weight
