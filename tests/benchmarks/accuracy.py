@@ -53,7 +53,7 @@ def documented_errors(task: Task) -> list[float]:
     if not SETTINGS.exists():
         return []
     chosen = json.loads(SETTINGS.read_text())[task.name]
-    return [net_error(task.values, task.test_start, chosen["window"], seed, **chosen["regressor"]) for seed in SEEDS]
+    return [net_error(task.values, task.test_start, chosen["window"], seed, **chosen["settings"]) for seed in SEEDS]
 
 
 def mean_and_worst(errors: list[float]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from skrnn import RNNRegressor, SlidingWindowTransformer
 from skrnn.datasets import make_daily_series
+
+TRANSFORMS: dict[str | None, tuple[Callable, Callable]] = {
+    None: (lambda x: x, lambda z: z),
+    # for counts, whose noise grows with their level (Anscombe 1948)
+    "sqrt": (lambda x: np.sqrt(x + 3 / 8), lambda z: z**2 - 3 / 8),
+}
 
 
 @dataclass(frozen=True)
@@ -61,14 +68,22 @@ def net_pipeline(window: int, seed: int, **settings: object) -> Pipeline:
     return make_pipeline(SlidingWindowTransformer(window), RNNRegressor(horizon=1, random_state=seed, **settings))
 
 
-def net_error(values: pd.Series, start: int, window: int, seed: int, **settings: object) -> float:
-    """Train on the rows before `start`, and return the mean absolute error one step ahead from `start` on."""
-    X = values.to_frame()
+def net_error(
+    values: pd.Series, start: int, window: int, seed: int, transform: str | None = None, **settings: object
+) -> float:
+    """Train on the rows before `start`, and return the mean absolute error one step ahead from `start` on.
+
+    With `transform` the net sees the series through `TRANSFORMS`, as input and as target, and its forecasts are
+    brought back before they are compared.
+    """
+    forward, back = TRANSFORMS[transform]
+    seen = forward(values)
+    X = seen.to_frame()
     pipeline = net_pipeline(window, seed, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the error will tell
-        pipeline.fit(X.iloc[:start], values.iloc[:start])
-    return mean_error(values, start, pipeline.predict(X)[:, 0])
+        pipeline.fit(X.iloc[:start], seen.iloc[:start])
+    return mean_error(values, start, back(pipeline.predict(X)[:, 0]))
 
 
 def mean_error(values: pd.Series, start: int, forecasts: np.ndarray) -> float:
