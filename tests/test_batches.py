@@ -108,6 +108,39 @@ def test_shuffled_order_is_new_in_each_epoch_and_decided_by_the_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("n_batches", [1, 2, 3, 4, 5, 11])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_some_batches_at_a_time_are_those_of_whole_passes(shuffle, n_batches):
+    """17 rows in batches of 5: passes of four batches, cut elsewhere; each row still comes once a pass."""
+    dataset = dataset_of(windows_of(), np.arange(17.0)[:, None])
+    whole = BatchIterator(dataset, 5, shuffle, torch.Generator().manual_seed(3))
+    expected = [values.ravel().tolist() for _ in range(12) for _, values in whole]
+    parts = BatchIterator(dataset, 5, shuffle, torch.Generator().manual_seed(3), n_batches)
+    assert len(parts) == n_batches
+    assert len(whole) == 4
+    got = []
+    for _ in range(4):
+        part = [values.ravel().tolist() for _, values in parts]
+        assert len(part) == n_batches
+        got += part
+    assert got == expected[: 4 * n_batches]
+
+
+def test_batches_with_a_target_for_each_step_are_trimmed_alike():
+    X = windows_of()
+    values, weights = np.random.RandomState(0).randn(2, 17, 5, 3)
+    units = np.random.RandomState(1).randn(17, 1, 3)
+    dataset = dataset_of(X, values, weights, units)
+    inputs, got = dataset.batch(torch.tensor([1, 0, 8, 7]))  # the windows have 2, 1, 2 and 1 steps
+    assert inputs["x"].shape == (4, 2, 2)
+    assert got.shape == inputs["weights"].shape == (4, 2, 3)
+    np.testing.assert_array_equal(got, values[[1, 0, 8, 7], :2])
+    np.testing.assert_array_equal(inputs["weights"], weights[[1, 0, 8, 7], :2])
+    np.testing.assert_array_equal(inputs["units"], units[[1, 0, 8, 7]])
+    inputs, got = dataset.batch(torch.tensor([6, 0]))
+    assert got.shape == (2, 5, 3)
+
+
 def test_windows_are_not_copied_before_their_batch():
     X = windows_of(n_rows=1000, window=96)
     dataset = dataset_of(X)
@@ -249,6 +282,30 @@ def test_onecycle_warms_up_then_anneals(n_steps):
         assert 12 <= peak <= 16  # 30 % of the way
         assert (np.diff(seen[: peak + 1]) > 0).all()
         assert (np.diff(seen[peak:]) < 0).all()
+
+
+@pytest.mark.parametrize("n_steps, n_rising", [(100, 10), (50, 5), (33, 3), (7, 1), (2, 1), (1, 1)])
+def test_warmup_cosine_rises_in_a_line_and_anneals_along_half_a_cosine(n_steps, n_rising):
+    seen, last = rates("warmup_cosine", n_steps)
+    np.testing.assert_allclose(seen[:n_rising], 0.5 * np.arange(1, n_rising + 1) / n_rising, rtol=1e-12)
+    falling = np.arange(n_steps - n_rising) / max(1, n_steps - n_rising)
+    np.testing.assert_allclose(seen[n_rising:], 0.25 * (1 + np.cos(np.pi * falling)), rtol=1e-12)
+    assert max(seen) == 0.5
+    assert min(seen) > 0  # each batch has its part
+    assert last == pytest.approx(0, abs=1e-12) or n_steps == 1
+
+
+def test_warmup_cosine_of_several_groups():
+    """Each group of parameters keeps its share of the highest rate."""
+    groups = [{"params": [nn.Parameter(torch.zeros(2))], "lr": lr} for lr in (0.5, 0.02)]
+    optimizer = torch.optim.SGD(groups)
+    schedule = make_schedule("warmup_cosine", optimizer, 30)
+    seen = []
+    for _ in range(30):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    np.testing.assert_allclose(np.array(seen)[:, 1], 0.04 * np.array(seen)[:, 0], rtol=1e-9)
 
 
 def test_plateau_halves_after_five_epochs_without_a_better_loss():

@@ -85,6 +85,54 @@ PARAMETERS = [
     ({"target_channels": "price"}, "`target_channels` names 'price', which is no channel of X.*unnamed"),
     ({"target_channels": [0, 1, 1]}, "`target_channels` must name one channel, or one for each output of y, got 3"),
     ({"n_channels": 3}, "X has 2 channels, but n_channels=3 was set"),
+    ({"n_nets": 0}, "`n_nets` must be an int of at least 1, got 0"),
+    ({"n_nets": 2.0}, "`n_nets` must be an int of at least 1, got 2.0"),
+    ({"conv_channels": 0}, "`conv_channels` must be an int of at least 1, got 0"),
+    ({"patch_size": 0}, "`patch_size` must be an int of at least 1, got 0"),
+    ({"patch_size": None}, "`patch_size` must be an int of at least 1, got None"),
+    (
+        {"patch_size": 7},
+        r"patch_size=7 is longer than the sequences of X, which have 5 step\(s\)\. Take .* longer window",
+    ),
+    ({"validate_every": 0}, "`validate_every` must be an int of at least 1, got 0"),
+    ({"validate_every": 0.5}, "`validate_every` must be an int of at least 1, got 0.5"),
+    ({"pooling": "sum"}, "`pooling` must be one of 'last', 'mean', 'max', 'mean_max', 'attention', got 'sum'"),
+    ({"pooling": None}, "`pooling` must be one of 'last', .* got None"),
+    ({"layer_norm": "yes"}, "`layer_norm` must be True or False, got 'yes'"),
+    ({"return_sequences": 1}, "`return_sequences` must be True or False, got 1"),
+    ({"input_dropout": 1.0}, "`input_dropout` must be a number of at least 0 and below 1, got 1.0"),
+    (
+        {"return_sequences": True},
+        r"needs a target for each step: y of shape \(11, 5\) or \(11, 5, n_outputs\), got \(11,\). .*past_targets",
+    ),
+    ({"return_sequences": True, "patch_size": 2}, "but patch_size=2 makes one step of 2. Set patch_size=1, or return"),
+    (
+        {"return_sequences": True, "horizon": 3},
+        r"horizon=3 forecasts once .*Set horizon=None and pass past_targets\(future_targets\(y, 3\), window\)",
+    ),
+    ({"net_params": {"module__pooling": "max"}}, r"net_params\['module__pooling'\] shadows the parameter `pooling`"),
+    ({"net_params": {"criterion__quantiles": (0.5,)}}, r"\['criterion__quantiles'\] shadows the parameter `quantiles`"),
+    ({"net_params": {"criterion__delta": 1}}, r"\['criterion__delta'\] names nothing: MSELoss has no argument 'delta'"),
+    (
+        {"conv_channels": 3, "net_params": {"module__kernel": 2}},
+        "names nothing: SequenceModel has no argument 'kernel'",
+    ),
+]
+QUANTILES = [
+    (),
+    (0.1, 0.5, 1.0),
+    (0, 0.5),
+    (-0.1, 0.5),
+    (0.9, 0.5, 0.1),
+    (0.5, 0.5),
+    (0.1, NAN),
+    ("a", "b"),
+    (True,),
+    0.5,
+    None,
+    "median",
+    {0.1, 0.9},
+    np.array([[0.1, 0.9]]),
 ]
 
 INPUTS = [
@@ -129,9 +177,9 @@ def no_training_on_bad_input(monkeypatch):
     """Errors come before the first batch."""
     train, calls = RecurrentNet.train, []
 
-    def counted(self, dataset):
+    def counted(self, dataset, **options):
         calls.append(1)
-        return train(self, dataset)
+        return train(self, dataset, **options)
 
     monkeypatch.setattr(RecurrentNet, "train", counted)
     yield
@@ -146,6 +194,82 @@ def test_parameters(params, message):
 @pytest.mark.parametrize("bad_X, bad_y, message", INPUTS, ids=[message[:30] for *_, message in INPUTS])
 def test_input_of_fit(bad_X, bad_y, message):
     fit_refuses(RNNRegressor(**SMALL), message, bad_X, bad_y)
+
+
+@pytest.mark.parametrize("quantiles", QUANTILES, ids=str)
+def test_quantiles(quantiles):
+    message = r"`quantiles` must be ascending numbers between 0 and 1, such as \(0.1, 0.5, 0.9\), got"
+    fit_refuses(RNNRegressor(**SMALL, loss="quantile", quantiles=quantiles), message, X, Y)
+
+
+STEPS = np.arange(55.0).reshape(11, 5)
+RAGGED = [X[i, : 1 + i % 5] for i in range(11)]
+RAGGED_STEPS = [sequence[:, 0] for sequence in RAGGED]
+
+
+def changed(steps, where, value):
+    return [value if i == where else part for i, part in enumerate(steps)]
+
+
+@pytest.mark.parametrize(
+    "bad_X, bad_y, message",
+    [
+        (X, STEPS[:, :3], r"y of shape \(11, 5\) or \(11, 5, n_outputs\), got \(11, 3\)"),
+        (X, np.ones((11, 5, 2, 3)), r"got \(11, 5, 2, 3\). Build it .*past_targets\(y, window=5\), or set return_seq"),
+        (X, STEPS[:7], "X has 11 rows and y has 7. Every sequence of X needs one row of y; give NaN"),
+        (X, None, "needs a target for each step as y, got None"),
+        (X, 5, "needs a target for each step as y, got 5"),
+        (X, "words", "needs a target for each step as y, got 'words'"),
+        (X, np.full((11, 5), NAN), "y holds no known value at a step that is no padding"),
+        (X, with_value(STEPS, (2, 3), np.inf), "y contains infinity"),
+        (X, RAGGED_STEPS, "inhomogeneous|sequence"),
+        (with_value(X, (slice(None), 0), NAN), with_value(STEPS, (slice(None), slice(1, 5)), NAN), "no padding of X"),
+        (TABLE, STEPS, r"y of shape \(11, 10\) or \(11, 10, n_outputs\), got \(11, 5\)"),
+        (SERIES, STEPS, r"y of shape \(11, 3\) .*past_targets\(y, window=3\)"),
+        (
+            RAGGED,
+            Y,
+            r"sequence 0 of X has 1 steps, but its row of y has shape \(\). Expected \(1,\) or \(1, n_outputs\)",
+        ),
+        (RAGGED, STEPS, r"sequence 0 of X has 1 steps, but its row of y has shape \(5,\)"),
+        (RAGGED, changed(RAGGED_STEPS, 7, np.ones(2)), r"sequence 7 of X has 3 steps, but .* shape \(2,\).*NaN where"),
+        (
+            RAGGED,
+            changed(RAGGED_STEPS, 7, np.ones((3, 2))),
+            "rows of y must all have the same outputs, got shapes such",
+        ),
+        (RAGGED, changed(RAGGED_STEPS, 7, ["a", "b", "c"]), "rows of y must hold numbers only"),
+        (RAGGED, changed(RAGGED_STEPS, 7, [1, np.inf, 3]), "y contains infinity. Give finite targets, NaN where"),
+        (RAGGED, RAGGED_STEPS[:7], "X has 11 rows and y has 7"),
+        (RAGGED, [steps * NAN for steps in RAGGED_STEPS], "y holds no known value"),
+    ],
+)
+def test_targets_of_each_step(bad_X, bad_y, message):
+    fit_refuses(RNNRegressor(**SMALL, return_sequences=True), message, bad_X, bad_y)
+
+
+@pytest.mark.parametrize(
+    "params, bad_X, bad_y, message",
+    [
+        ({}, RAGGED, RAGGED_STEPS, "inhomogeneous|sequence"),  # a target for each step without return_sequences
+        ({"patch_size": 6}, RAGGED, Y, r"patch_size=6 is longer than the sequences of X, which have 5 step\(s\)"),
+        ({"patch_size": 4}, SERIES, Y, r"patch_size=4 is longer than the sequences of X, which have 3 step\(s\)"),
+        ({"patch_size": 6, "n_channels": 2}, TABLE, Y, r"which have 5 step\(s\) \(n_features=10\)"),
+    ],
+)
+def test_more_combinations(params, bad_X, bad_y, message):
+    fit_refuses(RNNRegressor(**SMALL | params), message, bad_X, bad_y)
+
+
+@pytest.mark.parametrize(
+    "y_val, message",
+    [
+        (np.ones((11, 5, 2)), r"y_val has rows of shape \(2,\), but those of y in `fit` have \(\)"),
+        (np.ones(11), "needs a target for each step"),
+    ],
+)
+def test_validation_sets_with_a_target_for_each_step(y_val, message):
+    fit_refuses(RNNRegressor(**SMALL, return_sequences=True), message, X, STEPS, X_val=X, y_val=y_val)
 
 
 @pytest.mark.parametrize(
@@ -301,3 +425,52 @@ def test_more_refusals(params, message):
 def test_idle_validation_is_warned_of():
     with pytest.warns(UserWarning, match="validation=0.3 does nothing, since no rows are held out"):
         RNNRegressor("rnn", hidden_size=3, max_epochs=2, validation=0.3).fit(np.ones((5, 3, 2)), np.arange(5.0))
+
+
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+@pytest.mark.parametrize(
+    "params, y, message",
+    [
+        (
+            {"validate_every": 2},
+            Y,
+            "validate_every=2 has no rows to validate on. Set early_stopping=True, or pass X_val",
+        ),
+        (
+            {"pooling": "mean", "return_sequences": True},
+            STEPS,
+            "pooling='mean' does nothing, since return_sequences=True",
+        ),
+        ({"n_nets": 1, "dropout": 0.2, "layer_norm": True}, Y, "dropout=0.2 acts between layers"),
+    ],
+    ids=["validate_every", "pooling", "dropout"],
+)
+def test_idle_parameters_are_warned_of(params, y, message):
+    with pytest.warns(UserWarning, match=message) as caught:
+        RNNRegressor(**SMALL | params).fit(X, y)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("params", [params for params, _ in PARAMETERS if "random_state" not in params], ids=str)
+def test_partial_fit_refuses_what_fit_does(params):
+    model = RNNRegressor(**SMALL | params)
+    with pytest.raises((ValueError, TypeError)) as refused:
+        model.partial_fit(X, Y)
+    with pytest.raises((ValueError, TypeError)) as of_fit:
+        model.fit(X, Y)
+    assert str(refused.value) == str(of_fit.value)
+    assert not [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
+
+
+def test_refused_data_stay_as_they_were():
+    copies = [array.copy() for array in (X, Y, STEPS, *RAGGED, *RAGGED_STEPS)]
+    for params, bad_X, bad_y in [
+        ({"return_sequences": True}, X, Y),
+        ({"return_sequences": True}, RAGGED, changed(RAGGED_STEPS, 7, np.ones(2))),
+        ({"loss": "quantile", "quantiles": ()}, X, Y),
+        ({"patch_size": 7}, X, Y),
+    ]:
+        with pytest.raises(ValueError, match="each step|quantiles|patch_size"):
+            RNNRegressor(**SMALL | params).fit(bad_X, bad_y)
+    for array, before in zip((X, Y, STEPS, *RAGGED, *RAGGED_STEPS), copies, strict=True):
+        np.testing.assert_array_equal(array, before)

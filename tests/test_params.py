@@ -248,6 +248,80 @@ def test_copies_predict_the_same(copied, batch_size):
     np.testing.assert_array_equal(twin.predict(X), expected)
 
 
+NEW_OPTIONS = [
+    {"loss": "quantile", "quantiles": (0.2, 0.5, 0.7)},
+    {"loss": torch.nn.SmoothL1Loss, "net_params": {"criterion__beta": 0.3}},
+    {"n_nets": 3},
+    {"conv_channels": 3, "net_params": {"module__conv_kernel_size": 2}},
+    {"patch_size": 2, "pooling": "attention", "layer_norm": True},
+    {"early_stopping": True, "validate_every": 1, "lr_schedule": "warmup_cosine"},
+    {"input_dropout": 0.3},
+    {"return_sequences": True},
+]
+
+
+@pytest.mark.parametrize("params", NEW_OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_joblib],
+    ids=["deepcopy", "pickle", "joblib"],
+)
+def test_copies_with_more_options(copied, params):
+    X, y = data(40)
+    y = np.random.RandomState(1).randn(40, 5) if "return_sequences" in params else y
+    model = RNNRegressor(**SMALL, **params)
+    unfitted = copied(model)
+    assert unfitted.get_params() == model.get_params() == clone(model).get_params()
+    expected = model.fit(X, y).predict(X)
+    np.testing.assert_array_equal(unfitted.fit(X, y).predict(X), expected)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict(X), expected)
+    twin = copied(model)
+    np.testing.assert_array_equal(twin.predict(X), expected)
+    assert twin.history_.equals(model.history_)
+    assert twin.net_ is twin.nets_[0]
+    np.testing.assert_array_equal(twin.encode(X), model.encode(X))
+    assert twin.summary().equals(model.summary())
+    if params.get("loss") == "quantile":
+        np.testing.assert_array_equal(twin.predict_quantiles(X), model.predict_quantiles(X))
+    model.partial_fit(X, y)
+    assert not np.array_equal(model.predict(X), expected)
+    np.testing.assert_array_equal(twin.predict(X), expected)  # no memory is shared
+    np.testing.assert_array_equal(twin.partial_fit(X, y).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("pooling", ["last", "mean", "max", "mean_max", "attention"]),
+        ("conv_channels", [None, 2, 3]),
+        ("patch_size", [1, 2, 5]),
+        ("n_nets", [1, 2]),
+        ("layer_norm", [False, True]),
+        ("input_dropout", [0.0, 0.5]),
+        ("lr_schedule", ["cosine", "warmup_cosine"]),
+        ("loss", ["squared_error", "quantile", torch.nn.SmoothL1Loss]),
+        ("validate_every", [None, 1]),
+        ("module__conv_kernel_size", [2, 3]),
+    ],
+)
+def test_grid_search_over_each_option(name, values):
+    X, y = data(30)
+    more = {"conv_channels": 2} if name.startswith("module") else {}
+    more |= {"early_stopping": True, "batch_size": 5, "lr": 0.3} if name == "validate_every" else {}
+    search = GridSearchCV(RNNRegressor(**SMALL, **more), {name: values}, cv=2, error_score="raise").fit(X, y)
+    assert len(np.unique(search.cv_results_["mean_test_score"])) == len(values)  # every value has an effect
+    assert search.best_estimator_.get_params()[name] == search.best_params_[name]
+    np.testing.assert_array_equal(search.predict(X), search.best_estimator_.predict(X))
+
+
+def test_repr_shows_what_differs_from_the_defaults():
+    model = RNNRegressor("gru", loss="quantile", quantiles=(0.2, 0.8), n_nets=3)
+    shown = repr(model).replace("\n", "")
+    for part in ("loss='quantile'", "n_nets=3", "quantiles=(0.2, 0.8)"):
+        assert part in shown
+    assert "pooling" not in shown
+
+
 def test_pickles_hold_no_data():
     sizes = []
     for n_samples in (40, 4000):

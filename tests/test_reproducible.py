@@ -187,3 +187,60 @@ def test_memory_layout_and_form_of_the_input_do_not_matter():
     for other in (np.asfortranarray(X), list(X), X.tolist()):
         np.testing.assert_array_equal(model_of().fit(other, y).predict(X), expected)
     np.testing.assert_array_equal(model_of().fit(X, y.tolist()).predict(X), expected)
+
+
+EVERY_OPTION = [
+    {"loss": "quantile"},
+    {"loss": torch.nn.SmoothL1Loss, "pooling": "attention", "layer_norm": True},
+    {"conv_channels": 3, "patch_size": 2, "input_dropout": 0.3},
+    {"n_nets": 3},
+    {"validate_every": 2, "lr_schedule": "warmup_cosine"},
+    {"return_sequences": True},
+]
+
+
+def data_for(params):
+    X, y = data()
+    return (X, np.random.RandomState(1).randn(40, 5)) if "return_sequences" in params else (X, y)
+
+
+@pytest.mark.parametrize("params", EVERY_OPTION, ids=str)
+def test_a_seed_decides_everything_of_every_option(params, global_generators):
+    X, y = data_for(params)
+    before = torch.get_rng_state()
+    expected = model_of(**params).fit(X, y).predict(X)
+    np.testing.assert_array_equal(fit_and_predict(model_of(**params), X, y, global_seed=5), expected)
+    assert not np.array_equal(model_of(seed=1, **params).fit(X, y).predict(X), expected)
+    torch.set_rng_state(before)
+    streamed = [model_of(**params).partial_fit(X, y).partial_fit(X[:9], y[:9]).predict(X) for _ in range(2)]
+    np.testing.assert_array_equal(*streamed)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_give_the_same_bits_with_every_option(backend, global_generators):
+    expected = [fit_and_predict(model_of(**params), *data_for(params)) for params in EVERY_OPTION]
+    got = Parallel(n_jobs=2, backend=backend)(
+        delayed(fit_and_predict)(model_of(**params), *data_for(params)) for params in EVERY_OPTION
+    )
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_first_of_several_nets_is_that_of_one_net():
+    X, y = data()
+    one, three = model_of().fit(X, y), model_of(n_nets=3).fit(X, y)
+    vectors = [torch.nn.utils.parameters_to_vector(net.module_.parameters()) for net in three.nets_]
+    assert torch.equal(vectors[0], torch.nn.utils.parameters_to_vector(one.net_.module_.parameters()))
+    assert not any(torch.equal(vectors[i], vectors[j]) for i, j in [(0, 1), (0, 2), (1, 2)])
+    rows = three.history_[three.history_["net"] == 0].drop(columns=["net", "seconds"])
+    assert rows.equals(one.history_.drop(columns="seconds"))
+
+
+def test_predictions_of_an_ensemble_do_not_depend_on_the_rows_beside():
+    X, y = data()
+    model = model_of(n_nets=2, dtype="float64").fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    some = model.predict(X[3:8], return_std=True)
+    np.testing.assert_allclose(some[0], mean[3:8], rtol=1e-12)
+    np.testing.assert_allclose(some[1], std[3:8], rtol=1e-9)
