@@ -130,7 +130,7 @@ def plot_lr_range(results: pd.DataFrame, *, suggested: float | None = None, ax: 
         raise ValueError(f"`suggested` must be a number greater than 0, got {suggested!r}.")
     (ax,) = _axes(ax, 1)
     lr = results["lr"].to_numpy(dtype=float)
-    smooth = "smoothed_loss" in results
+    smooth = "smoothed_loss" in results and not results["smoothed_loss"].equals(results["loss"])
     ax.plot(lr, results["loss"].to_numpy(dtype=float), color="C0", alpha=0.35 if smooth else 1.0, label="loss")
     if smooth:
         ax.plot(lr, results["smoothed_loss"].to_numpy(dtype=float), color="C0", label="smoothed loss")
