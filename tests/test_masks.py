@@ -9,8 +9,50 @@ from skrnn import RNNRegressor, Windows
 
 WINDOW, N_CHANNELS, HIDDEN = 5, 2, 3
 SCALINGS = [None, "last", "standard", "last_standard"]
-NETS = list(itertools.product(["rnn", "lstm", "gru"], [False, True], [1, 2, 3]))
+NETS = list(itertools.product(["rnn", "rnn_relu", "lstm", "gru"], [False, True], [1, 2, 3]))
+OPTIONS = {
+    "convolution": {"conv_channels": 4},
+    "patches that divide some lengths": {"patch_size": 2},
+    "patches longer than most rows": {"patch_size": 4},
+    "patches as long as the window": {"patch_size": 5, "n_layers": 2},
+    "convolution and patches": {"conv_channels": 4, "patch_size": 2, "bidirectional": True},
+    "relu in both directions": {"cell": "rnn_relu", "bidirectional": True, "n_layers": 2},
+    "relu, mean": {"cell": "rnn_relu", "pooling": "mean"},
+    "input dropout": {"input_dropout": 0.3, "n_layers": 2, "dropout": 0.2},
+    "layer norm": {"layer_norm": True, "bidirectional": True},
+    "two nets": {"n_nets": 2, "cell": "lstm"},
+    "quantiles": {"loss": "quantile", "layer_norm": True},
+    "absolute values": {"loss": "absolute_error", "window_scaling": "standard", "conv_channels": 3},
+    **{pooling: {"pooling": pooling} for pooling in ("mean", "max", "mean_max", "attention")},
+    **{
+        f"{pooling}, all at once": {
+            "cell": cell,
+            "pooling": pooling,
+            "bidirectional": True,
+            "n_layers": 2,
+            "conv_channels": 3,
+            "patch_size": 2,
+            "layer_norm": True,
+            "window_scaling": "last_standard",
+            "loss": "quantile",
+            "n_nets": 2,
+        }
+        for pooling, cell in zip(
+            ("last", "mean", "max", "mean_max", "attention"), ("lstm", "gru", "rnn", "lstm", "gru"), strict=True
+        )
+    },
+}
+STEPWISE = {
+    "one direction": {},
+    "two layers in both directions": {"bidirectional": True, "n_layers": 2},
+    "lstm": {"cell": "lstm", "layer_norm": True},
+    "relu and convolution": {"cell": "rnn_relu", "conv_channels": 4},
+    "quantiles of two nets": {"loss": "quantile", "quantiles": (0.2, 0.6), "n_nets": 2, "bidirectional": True},
+    "input dropout": {"input_dropout": 0.3},
+}
+PRECISION = {"float64": (1e-12, 1e-12), "float32": (1e-5, 1e-6)}  # relative, and of the spread of the predictions
 
+each_dtype = pytest.mark.parametrize("dtype", PRECISION)
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of 2 epochs
 
 
@@ -118,3 +160,86 @@ def test_more_rows_than_are_predicted_at_once():
     many = np.resize(np.arange(len(X)), 2500)
     many.sort()  # short rows share a batch
     np.testing.assert_allclose(model.predict(X[many]), model.predict(X)[many], rtol=1e-9)
+
+
+# -- every option of the net ---------------------------------------------------------------------------------------
+
+
+def assert_alike(ours, alone, dtype, name):
+    relative, of_spread = PRECISION[dtype]
+    np.testing.assert_allclose(ours, alone, relative, of_spread * max(1.0, np.ptp(alone)), err_msg=name)
+
+
+@each_dtype
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option(name, dtype):
+    model, X = fitted(**{"cell": "gru", **OPTIONS[name]}, dtype=dtype)
+    assert model.dtype_ == np.dtype(dtype)
+    parts = parts_of(X)
+    order = np.random.RandomState(1).permutation(len(X))
+    ways = [model.predict]
+    if model.loss == "quantile":
+        ways.append(model.predict_quantiles)
+    if model.n_nets > 1:
+        ways.append(lambda rows: np.stack(model.predict(rows, return_std=True)).swapaxes(0, 1))
+    for predict in ways:
+        alone = np.concatenate([predict(part[None]) for part in parts])
+        assert np.ptp(alone[:, 0]) > 0.1
+        assert_alike(predict(X), alone, dtype, "Windows")
+        assert_alike(predict(X[order]), alone[order], dtype, "in another order")
+        assert_alike(predict(X[::3]), alone[::3], dtype, "in other company")
+        for form_name, form in FORMS.items():
+            assert_alike(predict(form(parts)), alone, dtype, form_name)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_fits_with_every_option_leave_padding_out(name):
+    """The same nets come of ragged rows and of rows padded further than any is long."""
+    parts = parts_of(two_series())
+    y = np.array([part.sum() for part in parts])
+    params = {"cell": "gru", "hidden_size": HIDDEN, "max_epochs": 3, "random_state": 0, **OPTIONS[name]}
+    of_list = RNNRegressor(**params).fit(parts, y).predict(parts)
+    for form in ("padded further", "right-padded"):
+        of_form = RNNRegressor(**params).fit(FORMS[form](parts), y).predict(parts)
+        np.testing.assert_allclose(of_form, of_list, rtol=1e-9, atol=1e-9, err_msg=form)
+
+
+@each_dtype
+@pytest.mark.parametrize("name", STEPWISE)
+def test_every_step_of_a_row_is_that_of_the_row_alone(name, dtype):
+    parts = parts_of(two_series())
+    y = [part.cumsum(axis=0) for part in parts]  # (length, n_outputs)
+    params = {"cell": "gru", "hidden_size": HIDDEN, "return_sequences": True, "max_epochs": 2, "random_state": 0}
+    model = RNNRegressor(**{**params, **STEPWISE[name]}, dtype=dtype).fit(parts, y)
+    predict = model.predict_quantiles if model.loss == "quantile" else model.predict
+    alone = [predict(part[None])[0] for part in parts]
+    assert [row.shape[:2] for row in alone] == [(len(part), N_CHANNELS) for part in parts]
+    order = np.random.RandomState(1).permutation(len(parts))
+    for form_name, form in FORMS.items():
+        X = form(parts)
+        predicted = predict(X)
+        for row, given, steps in zip(predicted, X, alone, strict=True):
+            padding = np.isnan(np.asarray(given)).all(axis=1)
+            assert np.isnan(row[padding]).all()
+            assert_alike(row[~padding], steps, dtype, form_name)
+        for row, i in zip(predict([parts[i] for i in order]), order, strict=True):
+            assert_alike(row, alone[i], dtype, "in another order")
+
+
+@each_dtype
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_relu"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("front", [{}, {"conv_channels": 4, "patch_size": 2}], ids=["plain", "front"])
+def test_states_of_a_row_are_those_of_the_row_alone(cell, bidirectional, front, dtype):
+    model, X = fitted(cell=cell, bidirectional=bidirectional, n_layers=2, **front, dtype=dtype)
+
+    def states(rows):
+        found = model.encode(rows)
+        return np.concatenate(found, axis=1) if cell == "lstm" else found
+
+    parts = parts_of(X)
+    alone = np.concatenate([states(part[None]) for part in parts])
+    assert alone.shape == (len(X), HIDDEN * (1 + bidirectional) * (1 + (cell == "lstm")))
+    assert_alike(states(X), alone, dtype, "Windows")
+    for form_name, form in FORMS.items():
+        assert_alike(states(form(parts)), alone, dtype, form_name)
