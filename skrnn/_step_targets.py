@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skrnn._row_map import RowMap
+from skrnn._row_map import UNKNOWN, RowMap
 from skrnn._targets import Targets, explicit_targets, spread_over_columns
 from skrnn._validation import Sequences
 
@@ -77,10 +77,11 @@ def step_targets(values: np.ndarray, sequences: Sequences, target_channels: np.n
     shape = values.shape[2:]
     values = values.reshape(*values.shape[:2], -1)  # (n_samples, n_steps, n_columns)
     n_columns = values.shape[2]
-    if not sequences.are_windows:
-        channels = np.full(n_columns, -1) if target_channels is None else spread_over_columns(target_channels, shape)
-        return Targets(values, shape, channels, np.zeros(n_columns, dtype=np.int64))
     now = last_steps(values, sequences).reshape(len(values), *shape)
+    if not sequences.are_windows or np.isnan(now).all():
+        none = np.full(n_columns, UNKNOWN)
+        channels = none if target_channels is None else spread_over_columns(target_channels, shape)
+        return Targets(values, shape, channels, np.zeros(n_columns, dtype=np.int64))
     seen = explicit_targets(now, sequences, target_channels)
     rows, step = RowMap(sequences), np.arange(sequences.n_steps)
     for j, shift in enumerate(seen.shifts):

@@ -2,17 +2,25 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
 from skrnn import RNNRegressor
 
-ESTIMATORS = {
+ESTIMATORS = {  # every option that is there for any table; a run takes seconds, so several share one
     "rnn": RNNRegressor("rnn"),
     "lstm": RNNRegressor("lstm"),
     "gru": RNNRegressor("gru"),
     "bidirectional": RNNRegressor("gru", bidirectional=True),
     "two layers": RNNRegressor("lstm", n_layers=2),
+    "relu, layer norm": RNNRegressor("rnn_relu", layer_norm=True),
+    "convolution, mean": RNNRegressor("gru", conv_channels=8, pooling="mean"),
+    "patches, mean and max": RNNRegressor("gru", patch_size=2, pooling="mean_max"),
+    "attention": RNNRegressor("gru", bidirectional=True, pooling="attention"),
+    "quantiles, max": RNNRegressor("gru", loss="quantile", pooling="max"),
+    "two nets": RNNRegressor("gru", n_nets=2),
+    # not input_dropout: a row of weight 2 has one mask, a row that is there twice has two
 }
 EXPECTED_FAILURES: dict[str, str] = {}  # check: why it cannot hold
 
@@ -31,6 +39,13 @@ def test_scikit_learn_checks(name):
     assert set(failed) == set(EXPECTED_FAILURES), failed
     assert {result["status"] for result in results} == {"passed"} | ({"failed"} if EXPECTED_FAILURES else set())
     assert len(results) > 40
+
+
+def test_patches_refuse_a_single_column_in_scikit_learns_words():
+    """Its checks accept a refusal that says n_features=1; elsewhere patches take what they are given."""
+    X = np.arange(20.0)[:, None]
+    with pytest.raises(ValueError, match=r"patch_size=2 is longer .* have 1 step\(s\) \(n_features=1\)"):
+        ours(RNNRegressor(patch_size=2)).fit(X, X[:, 0])
 
 
 def test_tags_ask_for_no_indulgence():
