@@ -267,6 +267,14 @@ def test_weights_repeat_sequences_exactly_in_one_batch():
     np.testing.assert_allclose(of_weights, of_repeats, rtol=1e-7)
 
 
+def test_windows_with_targets_at_earlier_steps_only():
+    y = np.full((31, 5), NAN)
+    y[:, 1] = np.random.RandomState(1).randn(31)
+    model = RNNRegressor(**SMALL).fit(windows(walk()), y)
+    np.testing.assert_array_equal(np.isnan(model.predict(windows(walk()))[4:]), np.zeros((27, 5)))
+    assert model.score(windows(walk()), y) < 1
+
+
 # -- targets beyond the rows given ---------------------------------------------------------------------------------
 
 
@@ -460,6 +468,19 @@ def test_only_earlier_steps_decide():
         same = np.isclose(model.predict(X), model.predict(later), rtol=1e-12)
         assert same[:, :3].all() == (not bidirectional)
         assert not same[:, 3:].any()
+
+
+def test_windows_tell_no_step_of_the_later_ones():
+    """Scaled by its last value, a window would let earlier steps know what they are to forecast."""
+    rows = walk()
+    y = past_targets(future_targets(rows[:, 0], 1), 5)
+    model = RNNRegressor(**SMALL).fit(windows(rows), y)
+    assert model.target_channels_.tolist() == [0]
+    later = rows.copy()
+    later[30] += 9  # the last step of the last window
+    changed = model.predict(windows(later))[30] - model.predict(windows(rows))[30]
+    np.testing.assert_allclose(changed[:4], 0, atol=1e-12)
+    assert np.abs(changed[4]) > 1e-3
 
 
 def test_inputs_are_left_as_they_were():
