@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from skrnn import RNNRegressor, Windows
 
@@ -193,15 +194,25 @@ def test_every_option(name, dtype):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_fits_with_every_option_leave_padding_out(name):
-    """The same nets come of ragged rows and of rows padded further than any is long."""
-    parts = parts_of(two_series())
-    y = np.array([part.sum() for part in parts])
-    params = {"cell": "gru", "hidden_size": HIDDEN, "max_epochs": 3, "random_state": 0, **OPTIONS[name]}
-    of_list = RNNRegressor(**params).fit(parts, y).predict(parts)
-    for form in ("padded further", "right-padded"):
-        of_form = RNNRegressor(**params).fit(FORMS[form](parts), y).predict(parts)
-        np.testing.assert_allclose(of_form, of_list, rtol=1e-9, atol=1e-9, err_msg=form)
+def test_gradients_of_a_batch_are_those_of_its_rows_alone(name):
+    """So padding does not train, and a fit does not depend on which rows share a batch."""
+    model, _ = fitted(**{"cell": "gru", **OPTIONS[name]}, dtype="float64")
+    module = model.net_.module_.eval()
+    lengths = torch.tensor([2, 5, 1, 3, 4])
+    x = torch.randn(5, WINDOW, N_CHANNELS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = x * (torch.arange(WINDOW) < lengths[:, None])[..., None]
+
+    def gradients(x, lengths):
+        outputs = module(x, lengths)
+        pull = torch.linspace(-1, 1, outputs[0].numel(), dtype=torch.float64).view_as(outputs[:1])
+        found = torch.autograd.grad((outputs * pull).sum(), weights)
+        return torch.cat([gradient.ravel() for gradient in found])
+
+    weights = list(module.parameters())
+    together = gradients(x, lengths)
+    alone = sum(gradients(x[row : row + 1, :length], None) for row, length in enumerate(lengths))
+    assert together.abs().max() > 0.1
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-11)
 
 
 @each_dtype
