@@ -26,12 +26,11 @@ from skrnn._runtime import (
     torch_threads,
 )
 from skrnn._sequence_estimator import SequenceEstimator
+from skrnn._training_report import history_table, lr_advice, warn_of_training
 from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
 PREDICTED_AT_ONCE = 1024
-BOOKKEEPING = ("batches", "train_loss_best", "valid_loss_best", "share")  # of no use in the table users see
-FALLING = 0.02  # a loss that falls by more than this share over the last tenth of the epochs has not converged
 TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 LARGEST_SEED = 2**31 - 1
 TINY = 1e-9  # what adding up shares of an epoch may be off by
@@ -97,11 +96,15 @@ class RecurrentEstimator(SequenceEstimator):
                     net.train(datasets[0])
                 finally:
                     keeper.restore(net)
+                    if not len(history_table(net)) and len(nets) > 1:
+                        self.nets_ = nets[:-1]  # interrupted before its first epoch ended
                     self._set_fitted(valid)
 
     def _train_one_pass(self, train: Labelled, rng: np.random.RandomState, *, scale_targets: bool) -> None:
         """partial_fit: one pass of every net over labelled sequences, beginning with new nets where there are none."""
         begins = not hasattr(self, "nets_")
+        if not begins:
+            self._check_same_net()
         self._scale(train, scale_targets, keep=not begins)
         if begins:
             self._resolve_machine(len(train.sequences))
@@ -112,7 +115,9 @@ class RecurrentEstimator(SequenceEstimator):
                 self.nets_ = [self._new_net(train, None, number, rng) for number in range(self.n_nets)]
                 self.net_ = self.nets_[0]
             for net in self.nets_:
+                net.lr, net.gradient_clip = self.lr, self.gradient_clip
                 net.batch_size = self._resolve_batch_size(len(dataset))
+                net.iterator_train__shuffle = self.shuffle
                 before = {name: value.clone() for name, value in net.module_.state_dict().items()}
                 try:
                     net.train(dataset, passes=1)
@@ -124,8 +129,25 @@ class RecurrentEstimator(SequenceEstimator):
                         net.release_parameters()
                     self._set_fitted(None)
         if diverged:
-            message = f"The loss became NaN or infinite; the weights before this call were kept. {self._lr_advice()}"
+            message = f"The loss became NaN or infinite; the weights before this call were kept. {lr_advice(self.net_)}"
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
+
+    def _architecture(self) -> dict[str, Any]:
+        """The parameters that a net has for life."""
+        criterion, criterion_args = self._criterion()
+        fixed = {"loss": criterion.__name__, **criterion_args, **self._module()[1]}
+        return fixed | {name: getattr(self, name) for name in ("n_nets", "optimizer", "weight_decay")}
+
+    def _check_same_net(self) -> None:
+        """Raise ValueError when a parameter of the net has changed since it was made."""
+        now = self._architecture()
+        changed = [name for name in now if now[name] != self._made_with.get(name)]
+        if changed:
+            name = changed[0]
+            raise ValueError(
+                f"partial_fit goes on with the nets that it has, but {name} has changed from "
+                f"{self._made_with.get(name)!r} to {now[name]!r}. Begin anew with `fit`, or with a clone."
+            )
 
     def _scale(self, train: Labelled, scale_targets: bool, *, keep: bool) -> None:
         """Measure the scaling, or keep the former one where training goes on."""
@@ -201,6 +223,7 @@ class RecurrentEstimator(SequenceEstimator):
         self, train: Labelled, valid: SequenceDataset | None, number: int, rng: np.random.RandomState
     ) -> RecurrentNet:
         """A skorch net with its initial weights; `number` counts those of an ensemble."""
+        self._made_with = self._architecture()
         module, module_args = self._module()
         criterion, criterion_args = self._criterion()
         optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
@@ -241,7 +264,9 @@ class RecurrentEstimator(SequenceEstimator):
             **extra,
         )
         with seeded_initialisation(int(rng.randint(LARGEST_SEED))):
-            return net.initialize()
+            net.initialize()
+        net.check_loss()
+        return net
 
     def _optimizer_args(self, optimizer: Any, given: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the optimizer beside its lr and those in `net_params`."""
@@ -282,23 +307,13 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _set_fitted(self, valid: Labelled | None) -> None:
         """Set the attributes that describe the training, also when it was interrupted."""
-        tables = [self._history_of(net) for net in self.nets_]
+        tables = [history_table(net) for net in self.nets_]
         for number, table in enumerate(tables if self.n_nets > 1 else []):
             table.insert(0, "net", number)
-        self.history_ = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+        trained = [table for table in tables if len(table)] or tables[:1]
+        self.history_ = pd.concat(trained, ignore_index=True)
         self.n_iter_ = max(int(np.ceil(table["epoch"].max() - TINY)) if len(table) else 0 for table in tables)
         self.skill_ = np.nan if valid is None else self._skill(valid)
-
-    def _history_of(self, net: RecurrentNet) -> pd.DataFrame:
-        finished = [dict(row) for row in net.history if "train_loss" in row]  # an interrupted epoch has none
-        columns = None if finished else ["epoch", "train_loss", "train_mae", "train_seconds", "lr"]
-        history = pd.DataFrame(finished, columns=columns)
-        if self.validate_every is not None and finished:
-            history["epoch"] = history["share"].cumsum()
-        history = history.drop(columns=list(BOOKKEEPING), errors="ignore")
-        if "valid_seconds" in history:
-            history["train_seconds"] += history.pop("valid_seconds").fillna(0)  # an interrupt may have cut it off
-        return history.rename(columns={"train_seconds": "seconds"})
 
     def _skill(self, valid: Labelled) -> float:
         """1 - MAE / MAE of persistence (or of the training mean) over the validation rows."""
@@ -312,29 +327,7 @@ class RecurrentEstimator(SequenceEstimator):
     def _report(self) -> None:
         """Warn of a training that diverged, or that was cut short while the loss still fell."""
         for net in self.nets_:
-            self._report_of(net)
-
-    def _report_of(self, net: RecurrentNet) -> None:
-        keeper = dict(net.callbacks_)["best_weights"]
-        advice = self._lr_advice()
-        history = self._history_of(net)
-        if keeper.diverged_:
-            if keeper.best_epoch_ == 0:
-                raise ValueError(
-                    f"The loss became NaN or infinite in the first epoch: there is no good epoch. {advice}"
-                )
-            message = f"The loss became NaN or infinite in epoch {len(history)}; the weights of epoch "
-            warnings.warn(f"{message}{keeper.best_epoch_} were restored. {advice}", ConvergenceWarning, stacklevel=4)
-        elif net.n_steps_ == net.n_batches_ * self.max_epochs and still_falls(history[keeper.monitor].to_numpy()):
-            warnings.warn(
-                f"The loss still fell when max_epochs={self.max_epochs} was reached. Raise max_epochs, or lr.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _lr_advice(self) -> str:
-        clip = "gradient_clip=1.0" if self.gradient_clip is None else f"a gradient_clip below {self.gradient_clip:g}"
-        return f"Try a lower lr than {self.lr:g}, or {clip}."
+            warn_of_training(net)
 
     # -- prediction ------------------------------------------------------------------------------------------------
 
@@ -380,12 +373,3 @@ class RecurrentEstimator(SequenceEstimator):
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:
         """One number for each target: of quantiles (the last axis) the one nearest to the median."""
         return values if self._central is None else values[..., self._central]
-
-
-def still_falls(loss: np.ndarray) -> bool:
-    """Whether the best loss of the last tenth of the epochs is clearly below the best one before."""
-    n_last = max(1, len(loss) // 10)
-    if len(loss) <= n_last:
-        return False
-    before = loss[:-n_last].min()
-    return bool(loss[-n_last:].min() < before - FALLING * abs(before))

@@ -76,7 +76,8 @@ class InspectableEstimator(RecurrentEstimator):
         n_steps = -(-sequences.n_steps // patch)
         lengths = -(-sequences.lengths // patch)
         ragged = sequences.passed_steps is not None
-        begin = np.zeros_like(lengths) if ragged else np.minimum(sequences.leading // patch, n_steps - lengths)
+        trailing = sequences.n_steps - sequences.leading - sequences.lengths
+        begin = np.zeros_like(lengths) if ragged else n_steps - lengths - trailing // patch
         outputs = np.full((len(sequences), n_steps, encoder.output_size), np.nan)
         parts = self._run(self.net_, sequences, lambda x, lengths: encoder(x, lengths).steps(), groups)
         order, done = np.concatenate(groups), 0

@@ -247,6 +247,25 @@ class RecurrentNet(NeuralNet):
         loss = self.criterion_(y_pred, y_true)  # (batch, [steps,] n_columns)
         return loss.mean() if X["weights"] is None else (loss * X["weights"]).sum() / len(loss)
 
+    def check_loss(self) -> None:
+        """Raise ValueError unless the loss has one number for each target."""
+        n_outputs = self.module__n_outputs
+        x = torch.zeros(2, 1, self.module__n_channels, dtype=self.module__dtype, device=self.device)
+        with torch.no_grad():
+            outputs = self.module_.eval()(x)
+        targets = torch.zeros(*outputs.shape[: outputs.ndim - isinstance(self.criterion_, PinballLoss)]).to(outputs)
+        try:
+            shape = tuple(self.criterion_(outputs, targets).shape)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"The loss {self.criterion.__name__} cannot compare {n_outputs} output(s): {error}"
+            ) from error
+        if shape != tuple(targets.shape):
+            raise ValueError(
+                f"The loss {self.criterion.__name__} must return the loss of each element for reduction='none': shape "
+                f"{tuple(targets.shape)} for predictions and targets of that shape, got {shape}."
+            )
+
     def point_forecast(self, y_pred: Tensor) -> Tensor:
         """One number for each target: of quantiles the one nearest to the median."""
         if not isinstance(self.criterion_, PinballLoss):
@@ -286,7 +305,7 @@ class RecurrentNet(NeuralNet):
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's callbacks look for a last batch
         weight = torch.tensor(counts, dtype=losses[0].dtype, device=losses[0].device)
-        best = min((row[prefix + "_loss"] for row in self.history[:-1]), default=math.inf)
+        best = min((row.get(prefix + "_loss", math.inf) for row in self.history[:-1]), default=math.inf)
         mean_loss = float((torch.stack(losses) * weight).sum() / weight.sum())
         mean_error = float(torch.stack(errors).sum() / max(float(torch.stack(known).sum()), 1e-300))
         self.history.record(prefix + "_loss", mean_loss)

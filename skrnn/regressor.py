@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ VALIDATION_RECIPE = (
 
 def _learns_quantiles(estimator: Any) -> bool:
     return isinstance(estimator.loss, str) and estimator.loss == "quantile"
+
+
+def _has_quantiles(estimator: Any) -> bool:
+    if not _learns_quantiles(estimator):
+        raise AttributeError(f"predict_quantiles needs loss='quantile', got loss={estimator.loss!r}.")
+    return True
 
 
 class RNNRegressor(RegressorMixin, InspectableEstimator):
@@ -454,7 +461,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         of_nets = [self._point_forecast(values) for values in self._predictions_of_nets(sequences)]
         return tuple(self._as_user_sees(moment(of_nets, axis=0), sequences) for moment in (np.mean, np.std))
 
-    @available_if(_learns_quantiles)
+    @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any) -> np.ndarray:
         """Predict every one of `quantiles`, in ascending order; only with ``loss="quantile"``.
 
@@ -536,6 +543,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         targets = self._targets(y, sequences)
         if reset:
             self._check_patch(sequences)
+            self._target_columns = targets.channels
             self._n_steps_seen = sequences.n_steps
             self._target_shape = targets.shape
             n_outputs = 1 if y.ndim == 1 + self.return_sequences else y.shape[-1]
@@ -545,6 +553,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
             raise ValueError(
                 f"{name} has rows of shape {targets.shape}, but those of y in `fit` have {self._target_shape}."
             )
+        targets = replace(targets, channels=self._target_columns)  # few rows may not show which channel y follows
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
             if not sample_weight.any():

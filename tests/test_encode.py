@@ -187,7 +187,7 @@ def test_ragged_sequences_with_padding_of_their_own_begin_at_step_0():
     assert np.isnan(outputs[:, 7:]).all()
 
 
-@pytest.mark.parametrize("patch_size, n_patches", [(2, 4), (7, 1)])
+@pytest.mark.parametrize("patch_size, n_patches", [(2, 4), (3, 3), (7, 1)])
 def test_patches(patch_size, n_patches):
     """The last patch ends on the last valid step; padding in front leaves the first patches out."""
     X = padded()[0][[0, 1, 4]]  # complete, and two steps of padding in front

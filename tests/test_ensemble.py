@@ -297,3 +297,15 @@ def test_a_net_without_a_good_epoch_is_an_error_and_the_former_fit_stays(at_batc
         model.fit(X, y)
     assert model.history_ is history
     np.testing.assert_array_equal(model.predict(X), expected)
+
+
+# 3 batches an epoch, 2 epochs a net: batch 8 lies in the first epoch of the second net
+def test_an_untrained_net_is_no_part_of_an_interrupted_ensemble(at_batch):
+    X, Y = data()
+    expected = RNNRegressor(**SMALL).fit(X, Y).predict(X)
+    at_batch(8, ctrl_c)
+    model = RNNRegressor(**SMALL, n_nets=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert len(model.nets_) == 1
+    np.testing.assert_array_equal(model.predict(X), expected)

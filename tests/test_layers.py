@@ -14,7 +14,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"regressor", "classifier", "forecaster", "tagger"},
     {"_inspection"},
     {"_estimator"},
-    {"_hyperparameters", "_net", "_sequence_estimator"},
+    {"_hyperparameters", "_net", "_sequence_estimator", "_training_report"},
     {"_batches", "callbacks", "nn", "_optimizer"},
     {"windows", "text", "datasets", "metrics", "model_selection"},
     {"_causality", "_futures", "_labelled", "_layout", "_past_targets", "_pendulum", "_sequence_tasks"},

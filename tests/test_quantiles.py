@@ -314,3 +314,27 @@ def test_learning_with_a_class():
     X, y = data(40)
     params = {"cell": "gru", "hidden_size": 5, "max_epochs": 80, "lr": 0.03, "random_state": 0}
     assert RNNRegressor(**params, loss=nn.SmoothL1Loss).fit(X, y).score(X, y) > 0.9
+
+
+class Total(nn.Module):
+    def __init__(self, reduction="mean"):
+        super().__init__()
+
+    def forward(self, y_pred, y_true):
+        return (y_pred - y_true).square().mean()
+
+
+@pytest.mark.parametrize("loss", [Total, nn.CrossEntropyLoss])
+@pytest.mark.parametrize("n_unknown", [0, 3])
+def test_a_loss_that_is_not_of_each_element_is_refused(loss, n_unknown):
+    X, y = data()
+    y = np.abs(np.stack([y, y], axis=1))
+    y[:n_unknown, 1] = np.nan
+    with pytest.raises(ValueError, match="reduction='none'"):
+        RNNRegressor(**SMALL, loss=loss).fit(X, y)
+
+
+def test_the_missing_method_says_what_it_needs():
+    with pytest.raises(AttributeError, match="predict_quantiles") as refused:
+        RNNRegressor().predict_quantiles(data()[0])
+    assert "loss='quantile'" in str(refused.value) + str(refused.value.__cause__)

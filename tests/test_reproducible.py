@@ -212,8 +212,7 @@ def test_a_seed_decides_everything_of_every_option(params, global_generators):
     np.testing.assert_array_equal(fit_and_predict(model_of(**params), X, y, global_seed=5), expected)
     assert not np.array_equal(model_of(seed=1, **params).fit(X, y).predict(X), expected)
     torch.set_rng_state(before)
-    alone = params | {"n_nets": 1}
-    streamed = [model_of(**alone).partial_fit(X, y).partial_fit(X[:9], y[:9]).predict(X) for _ in range(2)]
+    streamed = [model_of(**params).partial_fit(X, y).partial_fit(X[:9], y[:9]).predict(X) for _ in range(2)]
     np.testing.assert_array_equal(*streamed)
     assert torch.equal(torch.get_rng_state(), before)
 
