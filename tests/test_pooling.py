@@ -209,3 +209,18 @@ def test_without_pooling_the_head_reads_each_step():
     outputs = net(x, LENGTHS)
     assert outputs.shape == (BATCH, STEPS, 5)
     assert torch.equal(outputs, net.head(net.encoder(x, LENGTHS).steps()))
+
+
+@pytest.mark.parametrize("kind", POOLINGS)
+def test_a_state_that_grows_to_infinity_in_the_padding_does_not_matter(kind):
+    net = SequenceModel("rnn_relu", 1, 1, 2, pooling=kind, seed=0)
+    recurrence = net.encoder.recurrent.recurrences[0]
+    with torch.no_grad():
+        recurrence.weight_hh_l0.copy_(1.5 * torch.eye(2))
+        recurrence.weight_ih_l0.fill_(1.0)
+    x = torch.full((2, 300, 1), -10.0)
+    x[1] = 0
+    x[1, 0] = 1.0
+    together = net(x, torch.tensor([300, 1]))[1]
+    assert torch.isfinite(together).all()
+    assert torch.allclose(together, net(x[1:, :1])[0])

@@ -51,25 +51,27 @@ class Pooling(nn.Module):
             return max_of_steps(steps, valid)
         if self.kind == "mean_max":
             return torch.cat([mean_of_steps(steps, valid), max_of_steps(steps, valid)], dim=1)
-        return (steps * self.attention(steps, valid)).sum(dim=1)
+        weights = self.attention(steps, valid)
+        return (without_padding(steps, valid, 0.0) * weights).sum(dim=1)
 
     def attention(self, steps: Tensor, valid: Tensor | None) -> Tensor:
         """The weight of each step, (batch, steps, 1): they add up to 1, and padding has 0."""
         scores = self.query(self.projection(steps).tanh())
-        if valid is not None:
-            scores = scores.masked_fill(~valid[..., None], -torch.inf)
-        return scores.softmax(dim=1)
+        return without_padding(scores, valid, -torch.inf).softmax(dim=1)
+
+
+def without_padding(steps: Tensor, valid: Tensor | None, value: float) -> Tensor:
+    """Steps (batch, steps, features) with `value` at padding, where a state may have grown to infinity."""
+    return steps if valid is None else steps.masked_fill(~valid[..., None], value)
 
 
 def mean_of_steps(steps: Tensor, valid: Tensor | None) -> Tensor:
     """The mean over the valid steps, (batch, features)."""
     if valid is None:
         return steps.mean(dim=1)
-    return (steps * valid[..., None]).sum(dim=1) / valid.sum(dim=1, keepdim=True)
+    return without_padding(steps, valid, 0.0).sum(dim=1) / valid.sum(dim=1, keepdim=True)
 
 
 def max_of_steps(steps: Tensor, valid: Tensor | None) -> Tensor:
     """The largest value over the valid steps, (batch, features)."""
-    if valid is not None:
-        steps = steps.masked_fill(~valid[..., None], -torch.inf)
-    return steps.amax(dim=1)
+    return without_padding(steps, valid, -torch.inf).amax(dim=1)
