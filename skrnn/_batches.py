@@ -89,6 +89,8 @@ class SequenceDataset(torch.utils.data.Dataset):
     def _scale_windows(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
         """Shift and scale each window by its own values (see `InputScaling.window_values`)."""
         picked = x if self.channels is None else x[..., self.channels]  # (batch, steps, scaled channels)
+        if self.window_scaling == "first":
+            return self._put(x, (picked - picked[:, :1]) / self.spread)
         if lengths is None:
             last = picked[:, -1:]
         else:
@@ -100,6 +102,10 @@ class SequenceDataset(torch.utils.data.Dataset):
             scaled = (picked - (center if self.window_scaling == "standard" else last)) / torch.maximum(
                 size, self.smallest
             )
+        return self._put(x, scaled)
+
+    def _put(self, x: Tensor, scaled: Tensor) -> Tensor:
+        """x with its scaled channels in their place."""
         if self.channels is None:
             return scaled
         x[..., self.channels] = scaled

@@ -48,7 +48,8 @@ def check_causal(
         The series that each row belongs to, as for `SlidingWindowTransformer`. None means one series.
     time : column name, column position, name of an index level, or array-like of shape (n_rows,), default=None
         The time of each row. None means the index of a DataFrame, and the order of the rows where there are no
-        labels. Columns of `group` and `time` keep their values.
+        labels. Columns of `group` and `time` keep their values. Where both are None, and a window step of the
+        Pipeline names columns of X as its group and time, these are taken.
     method : str, default="predict"
         The method audited: "predict", "predict_proba", "decision_function", "transform" or another that takes X
         and returns one row for each row.
@@ -143,7 +144,7 @@ def check_causal(
     if not callable(getattr(estimator, method, None)):
         raise ValueError(f"`method` must name a method of {type(estimator).__name__}, got {method!r}.")
     table = _as_table(X)
-    moments = Moments.read(table, group, time)
+    moments = Moments.read(table, *_named_by_windows(estimator, table, group, time))
     columns = _varying_columns(table, moments.timeline.columns)
     rng = check_random_state(random_state)
     cuts = _choose_cuts(len(moments.labels), n_cuts, rng)
@@ -306,8 +307,21 @@ def _compare(
     }
 
 
+def _named_by_windows(estimator: Any, table: Any, group: Any, time: Any) -> tuple[Any, Any]:
+    """`group` and `time`; where both are None the columns of X that a window step of a Pipeline names."""
+    if group is not None or time is not None:
+        return group, time
+    columns = list(getattr(table, "columns", []))
+    for _, step in getattr(estimator, "steps", []):
+        named = [getattr(step, role, None) for role in ("group", "time")]
+        if hasattr(step, "window"):
+            found = (name if isinstance(name, str) and name in columns else None for name in named)
+            return tuple(found)  # type: ignore[return-value]
+    return None, None
+
+
 def _tell(report: pd.DataFrame, what: str, on_fail: str | None) -> None:
-    worst = report.iloc[int(report["n_moved"].to_numpy().argmax())]
+    worst = report.astype(object).iloc[int(report["n_moved"].to_numpy().argmax())]  # ints stay ints
     if worst["n_moved"] == 0 or on_fail is None:
         return
     message = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from torch import nn
 from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._labelled import Labelled, Scaling
-from skrnn._net import RecurrentNet
-from skrnn._net_params import check_net_params, takes_argument
+from skrnn._net import RecurrentNet, unchanged_on_error
+from skrnn._net_params import check_net_params, same, takes_argument
 from skrnn._optimizer import ANNEALED, FUSED, OPTIMIZERS
 from skrnn._runtime import (
     resolve_device,
@@ -45,6 +45,8 @@ class RecurrentEstimator(SequenceEstimator):
 
     net_: RecurrentNet
     nets_: list[RecurrentNet]
+    _by_step: bool  # as fitted: whether there is an output for each step
+    _central: int | None  # as fitted: of quantiles, the position of the one that is the forecast
 
     # -- what a subclass defines -----------------------------------------------------------------------------------
 
@@ -85,19 +87,21 @@ class RecurrentEstimator(SequenceEstimator):
         with torch_threads(thread_count(self.hidden_size)):
             datasets = self._datasets(train, valid)
             nets: list[RecurrentNet] = []
-            for number in range(self.n_nets):
-                net = self._new_net(train, datasets[1], number, rng)
-                if number < len(former):
-                    self._continue_from(net, former[number])
-                self.nets_ = nets = [*nets, net]
-                self.net_ = nets[0]
-                keeper = dict(net.callbacks_)["best_weights"]
-                try:
-                    net.train(datasets[0])
-                finally:
-                    keeper.restore(net)
-                    if not len(history_table(net)) and len(nets) > 1:
-                        self.nets_ = nets[:-1]  # interrupted before its first epoch ended
+            try:
+                for number in range(self.n_nets):
+                    net = self._new_net(train, datasets[1], number, rng)
+                    if number < len(former):
+                        self._continue_from(net, former[number])
+                    self.nets_ = nets = [*nets, net]
+                    self.net_ = nets[0]
+                    try:
+                        net.train(datasets[0])
+                    finally:
+                        dict(net.callbacks_)["best_weights"].restore(net)
+            finally:
+                if len(nets) > 1 and not len(history_table(nets[-1])):
+                    self.nets_ = nets[:-1]  # interrupted before its first epoch ended
+                if nets:
                     self._set_fitted(valid)
 
     def _train_one_pass(self, train: Labelled, rng: np.random.RandomState, *, scale_targets: bool) -> None:
@@ -108,40 +112,41 @@ class RecurrentEstimator(SequenceEstimator):
         self._scale(train, scale_targets, keep=not begins)
         if begins:
             self._resolve_machine(len(train.sequences))
-        diverged = False
+        else:
+            self.device_ = self.net_.device  # the CPU, where nets of a GPU were unpickled without one
         with torch_threads(thread_count(self.hidden_size)):
             dataset, _ = self._datasets(train, None)
             if begins:
                 self.nets_ = [self._new_net(train, None, number, rng) for number in range(self.n_nets)]
                 self.net_ = self.nets_[0]
-            for net in self.nets_:
-                net.lr, net.gradient_clip = self.lr, self.gradient_clip
-                net.batch_size = self._resolve_batch_size(len(dataset))
-                net.iterator_train__shuffle = self.shuffle
-                before = {name: value.clone() for name, value in net.module_.state_dict().items()}
-                try:
+            keepers = [dict(net.callbacks_)["best_weights"] for net in self.nets_]
+            with unchanged_on_error(self.nets_):
+                for net, keeper in zip(self.nets_, keepers, strict=True):
+                    net.lr, net.gradient_clip = self.lr, self.gradient_clip
+                    net.batch_size = self._resolve_batch_size(len(dataset))
+                    net.iterator_train__shuffle = self.shuffle
+                    before = net.state()
                     net.train(dataset, passes=1)
-                finally:
-                    if dict(net.callbacks_)["best_weights"].diverged_:
-                        diverged = True
-                        net.module_.load_state_dict(before)
-                        net.initialize_optimizer()  # its moments are NaN as well
-                        net.release_parameters()
-                    self._set_fitted(None)
-        if diverged:
-            message = f"The loss became NaN or infinite; the weights before this call were kept. {lr_advice(self.net_)}"
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+                    if keeper.diverged_:
+                        net.set_state(before)
+                    keeper.best_weights_ = []
+                self._set_fitted(None)
+        if any(keeper.diverged_ for keeper in keepers):
+            message = "The loss became NaN or infinite; the weights before this call were kept."
+            warnings.warn(f"{message} {lr_advice(self.net_)}", ConvergenceWarning, stacklevel=3)
 
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a net has for life."""
         criterion, criterion_args = self._criterion()
-        fixed = {"loss": criterion.__name__, **criterion_args, **self._module()[1]}
-        return fixed | {name: getattr(self, name) for name in ("n_nets", "optimizer", "weight_decay")}
+        names = ("n_nets", "optimizer", "weight_decay", "device", "dtype", "net_params")
+        return {"loss": criterion, **criterion_args, **self._module()[1]} | {
+            name: getattr(self, name) for name in names
+        }
 
     def _check_same_net(self) -> None:
         """Raise ValueError when a parameter of the net has changed since it was made."""
         now = self._architecture()
-        changed = [name for name in now if now[name] != self._made_with.get(name)]
+        changed = [name for name in now if not same(now[name], self._made_with.get(name))]
         if changed:
             name = changed[0]
             raise ValueError(
@@ -177,17 +182,14 @@ class RecurrentEstimator(SequenceEstimator):
         """The rows that train and those that judge; `held_out` is a validation set given by the user."""
         known = self._learning_rows(data)
         if held_out is not None:
-            judges = held_out.learning_rows()
-            if not len(judges):
+            if not len(held_out.learning_rows()):
                 raise ValueError("y_val holds no known value; give at least one, or leave out X_val and y_val.")
-            return data.take(known), held_out.take(judges)
+            return data.take(known), held_out.judged_once()
         if not self._holds_out(len(known)):
             return data.take(known), None
         targets = data.targets
         train, valid = hold_out(data.sequences, known, targets.values, self.validation, targets.reach, rng)
-        judged = data.take(valid).judged_once()
-        rows = judged.learning_rows()
-        return data.take(train), judged.take(rows) if len(rows) else data.take(valid)
+        return data.take(train), data.take(valid).judged_once()
 
     def _learning_rows(self, data: Labelled) -> np.ndarray:
         known = data.learning_rows()
@@ -337,14 +339,13 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _predictions_of_nets(self, sequences: Sequences) -> list[np.ndarray]:
         """Outputs of each net in the target's units, float64."""
-        axes = {"by_step": self.return_sequences, "quantiles": self._central is not None}
-        with torch_threads(thread_count(self.hidden_size)):
-            return [self._scaling.restore(self._outputs(net, sequences), sequences, **axes) for net in self.nets_]
+        axes = {"by_step": self._by_step, "quantiles": self._central is not None}
+        return [self._scaling.restore(self._outputs(net, sequences), sequences, **axes) for net in self.nets_]
 
     def _outputs(self, net: RecurrentNet, sequences: Sequences) -> np.ndarray:
         """What the module gives, (n_samples, [n_steps,] ...) in standardised units, float64."""
-        parts = list(self._run(net, sequences, net.module_))
-        if not self.return_sequences:
+        parts = self._run(net, sequences, net.module_)
+        if not self._by_step:
             return np.concatenate(parts)
         outputs = np.zeros((len(sequences), sequences.n_steps, *parts[0].shape[2:]))
         begin = 0
@@ -359,16 +360,18 @@ class RecurrentEstimator(SequenceEstimator):
         sequences: Sequences,
         function: Callable[..., torch.Tensor],
         groups: list[np.ndarray] | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> list[np.ndarray]:
         """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
         device = net.device  # the CPU, where a net of a GPU was unpickled without one
         base = standardized_base(sequences, self._scaling.inputs, self.dtype_, device)
         dataset = SequenceDataset(base, sequences, self._scaling.inputs)
         net.module_.eval()
-        with torch.inference_mode():
+        outputs = []
+        with torch_threads(thread_count(self.hidden_size)), torch.inference_mode():
             for group in [np.arange(len(sequences))] if groups is None else groups:
                 for rows in torch.from_numpy(group).to(base.device).split(PREDICTED_AT_ONCE):
-                    yield function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy()
+                    outputs.append(function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
+        return outputs
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:
         """One number for each target: of quantiles (the last axis) the one nearest to the median."""

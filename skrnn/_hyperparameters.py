@@ -15,6 +15,7 @@ from skrnn.nn._pooling import POOLINGS
 from skrnn.nn._recurrent import CELLS
 
 QUANTILES = (0.1, 0.5, 0.9)
+FAR_FROM_MEDIAN = 0.1
 
 
 def check_net_hyperparameters(estimator: Any) -> None:
@@ -26,6 +27,8 @@ def check_net_hyperparameters(estimator: Any) -> None:
     for name in ("conv_channels", "n_channels", "max_steps", "validate_every"):
         if values[name] is not None:
             check_int(name, values[name], low=1)
+    if isinstance(values["net_params"], dict) and "module__conv_kernel_size" in values["net_params"]:
+        check_int("module__conv_kernel_size", values["net_params"]["module__conv_kernel_size"], low=1)
     for name in ("bidirectional", "layer_norm", "return_sequences", "standardize", "shuffle", "warm_start"):
         check_bool(name, values[name])
     for name in ("dropout", "input_dropout"):
@@ -39,12 +42,17 @@ def check_net_hyperparameters(estimator: Any) -> None:
     if values["batch_size"] != "auto":
         check_int("batch_size", values["batch_size"], low=1)
     check_option("pooling", values["pooling"], POOLINGS)
-    check_option("window_scaling", values["window_scaling"], ("auto", None, "last", "standard", "last_standard"))
+    check_option(
+        "window_scaling", values["window_scaling"], ("auto", None, "last", "first", "standard", "last_standard")
+    )
     check_option("lr_schedule", values["lr_schedule"], (*SCHEDULES, None))
     check_option("early_stopping", values["early_stopping"], ("auto", True, False))
     check_validation(values["validation"])
     if not is_optimizer_class(values["optimizer"]):
         check_option("optimizer", values["optimizer"], tuple(OPTIMIZERS), also=", or a torch optimizer class")
+    n_features = values["hidden_size"] * (1 + values["bidirectional"]) * (1 + (values["pooling"] == "mean_max"))
+    if values["layer_norm"] and n_features == 1:
+        raise ValueError("layer_norm=True makes a single feature 0, so hidden_size must be at least 2, got 1.")
     if estimator.return_sequences and estimator.patch_size > 1:
         raise ValueError(
             f"return_sequences=True predicts at each step, but patch_size={estimator.patch_size} makes one step of "
@@ -91,12 +99,21 @@ def warn_of_idle_hyperparameters(estimator: Any, *, judged: bool, given: bool) -
 
 
 def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str]:
-    messages = []
+    messages: list[str] = []
     if estimator.dropout and estimator.n_layers == 1:
         messages.append(
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
             "more, or dropout=0."
         )
+    if not (isinstance(estimator.loss, str) and estimator.loss == "quantile") and estimator.quantiles != QUANTILES:
+        messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
+    if isinstance(estimator.loss, str) and estimator.loss == "quantile":
+        central = min(estimator.quantiles, key=lambda quantile: abs(quantile - 0.5))
+        if abs(central - 0.5) > FAR_FROM_MEDIAN:
+            messages.append(
+                f"quantiles={estimator.quantiles!r} has none near 0.5, so `predict` gives the {central:g} quantile. "
+                "Add 0.5, or use predict_quantiles only."
+            )
     if estimator.return_sequences and estimator.pooling != "last":
         messages.append(
             f"pooling={estimator.pooling!r} does nothing, since return_sequences=True predicts from each step."

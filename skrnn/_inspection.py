@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,15 @@ class InspectableEstimator(RecurrentEstimator):
             outputs = encoder(x, lengths)
             return outputs.final_and_carry()  # (batch, size) or (batch, 2 * size)
 
-        parts = np.concatenate(list(self._run(self.net_, sequences, final_states, groups)))
+        parts = np.concatenate(self._run(self.net_, sequences, final_states, groups))
         states = np.empty_like(parts)
         states[np.concatenate(groups)] = parts
         return states if states.shape[1] == size else (states[:, :size], states[:, size:])
 
     def _encode_steps(self, sequences: Sequences, groups: list[np.ndarray]) -> Any:
         """Outputs of each step where it stands in X; for ragged X from step 0 on, with lengths."""
-        encoder, patch = self.net_.module_.encoder, self.patch_size
+        encoder = self.net_.module_.encoder
+        patch = 1 if encoder.patches is None else encoder.patches.patch_size
         n_steps = -(-sequences.n_steps // patch)
         lengths = -(-sequences.lengths // patch)
         ragged = sequences.passed_steps is not None
@@ -145,13 +147,18 @@ class InspectableEstimator(RecurrentEstimator):
             ``smoothed_loss`` (of batches a moving average). It ends early when that is four times its smallest value,
             or the loss is NaN.
         suggested_lr : float
-            A tenth of the rate at which the smoothed loss is lowest, where it still falls steadily (a rule of thumb);
-            also ``results.attrs["suggested_lr"]``.
+            A tenth of the rate at which the smoothed loss is lowest (a rule of thumb: there it still falls steadily),
+            but no less than `low`; also ``results.attrs["suggested_lr"]``.
 
         Raises
         ------
         ValueError
             `low` is not below `high`, or X, y or a parameter is not what `fit` takes.
+
+        Warns
+        -----
+        UserWarning
+            The loss was lowest with the first or the last rate.
 
         Notes
         -----
@@ -198,9 +205,18 @@ class InspectableEstimator(RecurrentEstimator):
         if not test.losses_:
             raise ValueError(f"The loss was NaN or infinite with the first learning rate already; lower low={low!r}.")
         results = pd.DataFrame({"lr": lrs[: len(test.losses_)], "loss": test.losses_, "smoothed_loss": test.smoothed_})
-        lowest = results["lr"].iloc[int(np.argmin(test.smoothed_))]
-        results.attrs["suggested_lr"] = float(max(lowest / BELOW_LOWEST, low))
-        return results, results.attrs["suggested_lr"]
+        lowest = int(np.argmin(test.smoothed_))
+        suggested = float(max(lrs[lowest] / BELOW_LOWEST, low))
+        results.attrs["suggested_lr"] = suggested
+        end = "low" if lowest == 0 else "high" if lowest == n_lrs - 1 else None
+        if end is not None:
+            warnings.warn(
+                f"The loss was lowest with {lrs[lowest]:g}, at the end of what was tried, so the best rate may lie "
+                f"beyond it. Set another `{end}` than {low if end == 'low' else high:g}.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return results, suggested
 
     def _train(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> None:
         """Everything that `fit` does but for the report."""

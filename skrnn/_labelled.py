@@ -75,8 +75,10 @@ class Scaling:
         channels, values = train.targets.channels, train.targets.values
         followed = np.unique(channels[channels != UNKNOWN])
         if window == "auto":
+            # of a window of one step nothing would be left
+            shifts = train.sequences.are_windows and len(followed) and train.sequences.n_steps > 1
             # with a target for each step, the last value would tell earlier steps what they are to forecast
-            window = "last" if train.sequences.are_windows and len(followed) and values.ndim == 2 else None
+            window = None if not shifts else "last" if values.ndim == 2 else "first"
         inputs = fit_input_scaling(
             train.sequences,
             train.weight,
@@ -142,8 +144,16 @@ class Scaling:
 def _rows(
     inputs: InputScaling, sequences: Sequences, channels: np.ndarray, n_axes: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Offset and unit of each row's targets, with an axis of steps where targets have one."""
+    """Offset and unit of each row's targets, with an axis of steps where targets have one.
+
+    With "first" a step's target is shifted by the value at that step, which the net has read by then.
+    """
     rows = target_rows(inputs, sequences, channels)
     if rows is None or n_axes == 2:
         return rows
-    return rows[0][:, None], rows[1][:, None]
+    if inputs.window != "first":
+        return rows[0][:, None], rows[1][:, None]
+    row = np.minimum(sequences.first[:, None] + np.arange(sequences.n_steps), sequences.last[:, None])
+    follows = np.isin(channels, inputs.channels)
+    offset = np.where(follows, sequences.base[:, np.where(follows, channels, 0)][row], 0.0)  # (n, n_steps, n_columns)
+    return offset, rows[1][:, None]

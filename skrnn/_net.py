@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +19,8 @@ from torch import Tensor
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn.callbacks import StopTraining
-from skrnn.nn._losses import PinballLoss, central_quantile
+from skrnn.nn._dropout import Dropout
+from skrnn.nn._losses import PinballLoss
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -79,6 +83,7 @@ class RecurrentNet(NeuralNet):
         self.valid_dataset = valid_dataset
         self.validate_every = validate_every
         self.average_weights = average_weights
+        self._lowest: dict[str, float] = {}  # loss, in training and validation
         super().__init__(
             *args,
             iterator_train=iterator_train,
@@ -132,8 +137,12 @@ class RecurrentNet(NeuralNet):
         state = self.optimizer_.state_dict()
         self.initialize_optimizer()
         self.optimizer_.load_state_dict(state)
-        for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr
+        self.set_lr(self.lr)
+
+    def set_lr(self, lr: float) -> None:
+        """Give every group of parameters this learning rate, times its share where groups have rates of their own."""
+        for group, share in zip(self.optimizer_.param_groups, self._lr_shares, strict=True):
+            group["lr"] = lr * share
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call every callback; skorch's own callbacks ask for a stop by raising KeyboardInterrupt, ours do not."""
@@ -150,6 +159,28 @@ class RecurrentNet(NeuralNet):
                 record = self.history[-1]
                 self._schedule.step(record.get("valid_loss", record["train_loss"]))
 
+    # -- states; what training changes -------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """A copy of weights, optimizer and generators, and the length of the history: what `set_state` goes back to."""
+        copied = {"weights": self.module_.state_dict(), "optimizer": self.optimizer_.state_dict()}
+        drawn = [generator.get_state() for generator in self._generators()]
+        return {**copy.deepcopy(copied), "drawn": drawn, "n_rows": len(self.history), "lowest": dict(self._lowest)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to a former state."""
+        self.module_.load_state_dict(state["weights"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        for generator, drawn in zip(self._generators(), state["drawn"], strict=True):
+            generator.set_state(drawn)
+        self._lowest = dict(state["lowest"])
+        del self.history[state["n_rows"] :]
+
+    def _generators(self) -> list[torch.Generator]:
+        """What draws the order of the rows and the dropout masks."""
+        parts = [part for part in self.module_.modules() if isinstance(part, Dropout)]
+        return [self.iterator_train__generator, *(part.generator for part in parts)]
+
     # -- copies and pickles; skorch 1.1 writes what torch from 2.6 on refuses to read ------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,7 +194,9 @@ class RecurrentNet(NeuralNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         location = get_map_location(state["device"])  # the CPU, where the GPU of the fit is not to be had
-        state["device"] = self._check_device(state["device"], location)
+        device = self._check_device(state["device"], location)
+        state["flat"] = state["flat"] and device == state["device"]  # the optimizer has its state for each parameter
+        state["device"] = device
         state |= torch.load(io.BytesIO(state.pop("on_device")), map_location=location, weights_only=False)
         self.__dict__.update(state)
 
@@ -192,7 +225,9 @@ class RecurrentNet(NeuralNet):
         with self._current_init_context("optimizer"):
             if self.flat and self.device == "cpu":
                 self._flat_parameters: FlatParameters | None = FlatParameters(self.module_)
-            return super().initialize_optimizer(triggered_directly)
+            super().initialize_optimizer(triggered_directly)
+        self._lr_shares = [group["lr"] / self.lr for group in self.optimizer_.param_groups]
+        return self
 
     def release_parameters(self) -> None:
         """Give the module's parameters memory of their own again, so that the net pickles like any other."""
@@ -258,7 +293,7 @@ class RecurrentNet(NeuralNet):
             shape = tuple(self.criterion_(outputs, targets).shape)
         except (RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"The loss {self.criterion.__name__} cannot compare {n_outputs} output(s): {error}"
+                f"The loss {self.criterion.__name__} failed on predictions and targets of {n_outputs} zero(s): {error}"
             ) from error
         if shape != tuple(targets.shape):
             raise ValueError(
@@ -268,9 +303,7 @@ class RecurrentNet(NeuralNet):
 
     def point_forecast(self, y_pred: Tensor) -> Tensor:
         """One number for each target: of quantiles the one nearest to the median."""
-        if not isinstance(self.criterion_, PinballLoss):
-            return y_pred
-        return y_pred[..., central_quantile(self.criterion_.quantiles.tolist())]
+        return y_pred[..., self.criterion_.central] if isinstance(self.criterion_, PinballLoss) else y_pred
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -305,11 +338,12 @@ class RecurrentNet(NeuralNet):
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's callbacks look for a last batch
         weight = torch.tensor(counts, dtype=losses[0].dtype, device=losses[0].device)
-        best = min((row.get(prefix + "_loss", math.inf) for row in self.history[:-1]), default=math.inf)
         mean_loss = float((torch.stack(losses) * weight).sum() / weight.sum())
         mean_error = float(torch.stack(errors).sum() / max(float(torch.stack(known).sum()), 1e-300))
         self.history.record(prefix + "_loss", mean_loss)
+        best = self._lowest.get(prefix, math.inf)
         self.history.record(prefix + "_loss_best", not mean_loss >= best)  # what skorch's Checkpoint asks for
+        self._lowest[prefix] = min(best, mean_loss)
         self.history.record(prefix + "_mae", mean_error)
         self.history.record(prefix + "_seconds", time.perf_counter() - begin)
         if training:
@@ -331,3 +365,15 @@ def absolute_error(y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tens
     if weights is None:
         return error.sum(), torch.tensor(float(error.numel()), device=error.device)
     return (error * weights).sum(), weights.sum()
+
+
+@contextmanager
+def unchanged_on_error(nets: list[RecurrentNet]) -> Iterator[None]:
+    """Whatever goes wrong in the block, an interrupt included, the nets keep the state that they had."""
+    before = [net.state() for net in nets]
+    try:
+        yield
+    except BaseException:
+        for net, state in zip(nets, before, strict=True):
+            net.set_state(state)
+        raise

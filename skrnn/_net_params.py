@@ -110,3 +110,11 @@ def takes_argument(part: Any, name: str) -> bool:
 
 def _arguments(part: Any) -> set[str]:
     return set(inspect.signature(part.__init__).parameters) - {"self", "params", "dataset", "args", "kwargs"}
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two values of a parameter are the same thing; arrays only when they are one object."""
+    try:
+        return value is other or bool(value == other)
+    except (TypeError, ValueError, RuntimeError):
+        return False

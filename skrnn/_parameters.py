@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 def check_int(name: str, value: Any, *, low: int) -> int:
     """Return `value` when it is an int of at least `low` (bool and float are not ints), else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise ValueError(f"`{name}` must be an int of at least {low}, got {value!r}.")
+        raise ValueError(f"`{name}` must be an int of at least {low}, got {reprlib.repr(value)}.")
     return int(value)
 
 

@@ -17,6 +17,7 @@ ROWS_AT_ONCE = 65536
 MEASURED_WINDOWS = 4096  # windows from which the spread after window scaling is measured
 SMALLEST_SHARE = 0.2  # of the typical size of a window: no window is divided by less
 TINY = 1e-12
+SHIFTS = ("last", "first")  # scalings by the window that divide by no deviation of its own
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class InputScaling:
     ----------
     mean, scale : ndarray of float64, shape (n_channels,)
     window : str or None
-        None, "last" (x - last), "standard" ((x - mean) / sd) or "last_standard" ((x - last) / sd), last, mean and sd
-        being those of the window's valid steps.
+        None, "last" (x - last), "first" (x - first), "standard" ((x - mean) / sd) or "last_standard"
+        ((x - last) / sd), first, last, mean and sd being those of the window's valid steps.
     channels : ndarray of int64
         The channels that `window` applies to, ascending.
     spread : ndarray of float64, shape (n_channels,)
-        What windows are divided by after "last", so that the net sees numbers of size 1.
+        What windows are divided by after "last" and "first", so that the net sees numbers of size 1.
     smallest : ndarray of float64, shape (n_channels,)
         The least standard deviation that a window is divided by. The first window of a series has one step and no
         deviation; without a bound its target alone would rule the scale of all.
@@ -62,8 +63,8 @@ class InputScaling:
             self.mean[self.channels],
             self.scale[self.channels],
         )
-        last = (base[sequences.last] - mean) / scale
-        if self.window == "last":
+        last = (base[sequences.first if self.window == "first" else sequences.last] - mean) / scale
+        if self.window in SHIFTS:
             return last, np.ones_like(last)
         center, size = np.empty_like(last), np.empty_like(last)
         steps = np.arange(sequences.n_steps)
@@ -109,9 +110,9 @@ def fit_input_scaling(
     if window is None:
         return scaling
     spread, size = _window_sizes(scaling, sequences, sample_weight)
-    if window == "last" and standardize:
-        return replace(scaling, spread=spread)
-    return replace(scaling, smallest=SMALLEST_SHARE * size) if window != "last" else scaling
+    if window in SHIFTS:
+        return replace(scaling, spread=spread) if standardize else scaling
+    return replace(scaling, smallest=SMALLEST_SHARE * size)
 
 
 def _moments(base: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +139,7 @@ def _window_sizes(
     Returns
     -------
     spread : ndarray of shape (n_channels,)
-        Root mean square after each window's last value is taken off.
+        Root mean square after each window's last value (for "first" its first) is taken off.
     size : ndarray of shape (n_channels,)
         Median of the windows' standard deviations.
     """
@@ -149,9 +150,10 @@ def _window_sizes(
     valid = steps < length  # (n_some, n_steps)
     weight = valid * (1.0 if sample_weight is None else sample_weight[some, None])
     spread, size = np.ones(sequences.n_channels), np.ones(sequences.n_channels)
+    taken_off = sequences.first if scaling.window == "first" else sequences.last
     for channel in scaling.channels:
         x = np.nan_to_num(sequences.base[:, channel][row].astype(np.float64))
-        x = (x - sequences.base[sequences.last[some], channel, None]) / scaling.scale[channel]
+        x = (x - sequences.base[taken_off[some], channel, None]) / scaling.scale[channel]
         power = (weight * x**2).sum() / weight.sum()
         mean = (x * valid).sum(axis=1, keepdims=True) / length
         deviation = np.sqrt((valid * (x - mean) ** 2).sum(axis=1) / length[:, 0])
@@ -179,7 +181,7 @@ def target_rows(
     mean, scale = inputs.mean[inputs.channels], inputs.scale[inputs.channels]
     position = np.searchsorted(inputs.channels, np.where(follows, channels, inputs.channels[0]))
     offset = np.where(follows, (center * scale + mean)[:, position], 0.0)
-    unit = np.where(follows, (size * (1.0 if inputs.window == "last" else scale))[:, position], 1.0)
+    unit = np.where(follows, (size * (1.0 if inputs.window in SHIFTS else scale))[:, position], 1.0)
     return offset, unit
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skrnn._row_map import UNKNOWN, RowMap
-from skrnn._targets import Targets, explicit_targets, spread_over_columns
+from skrnn._row_map import RowMap
+from skrnn._targets import Targets, followed_channels
 from skrnn._validation import Sequences
 
 
@@ -46,9 +46,14 @@ def check_step_targets(y: Any, sequences: Sequences) -> np.ndarray:
         steps = _joined(y, sequences.passed_steps)  # (n_rows,) or (n_rows, n_outputs)
         begin = np.cumsum(sequences.passed_steps) - sequences.passed_steps + sequences.leading
     else:
-        block = check_array(
-            y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
-        )
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"X has {n_steps} steps in each row, so y must be one block of numbers of shape ({n_samples}, "
+                f"{n_steps}) or ({n_samples}, {n_steps}, n_outputs), NaN where unknown: {error}."
+            ) from error
+        block = check_array(y, ensure_2d=False, allow_nd=True, ensure_all_finite="allow-nan", input_name="y")
         if block.ndim not in (2, 3) or block.shape[1] != n_steps:
             raise ValueError(
                 f"return_sequences=True needs a target for each step: y of shape ({n_samples}, {n_steps}) or "
@@ -77,18 +82,27 @@ def step_targets(values: np.ndarray, sequences: Sequences, target_channels: np.n
     shape = values.shape[2:]
     values = values.reshape(*values.shape[:2], -1)  # (n_samples, n_steps, n_columns)
     n_columns = values.shape[2]
-    now = last_steps(values, sequences).reshape(len(values), *shape)
-    if not sequences.are_windows or np.isnan(now).all():
-        none = np.full(n_columns, UNKNOWN)
-        channels = none if target_channels is None else spread_over_columns(target_channels, shape)
-        return Targets(values, shape, channels, np.zeros(n_columns, dtype=np.int64))
-    seen = explicit_targets(now, sequences, target_channels)
-    rows, step = RowMap(sequences), np.arange(sequences.n_steps)
-    for j, shift in enumerate(seen.shifts):
-        for before in range(min(int(shift), sequences.n_steps)):  # steps before the last one that look beyond it too
-            beyond = rows.is_beyond(int(shift) - before)[:, None] & (step == sequences.lengths[:, None] - 1 - before)
-            values[..., j] = np.where(beyond, np.nan, values[..., j])
-    return Targets(values, shape, seen.channels, seen.shifts)
+    step, end = np.arange(sequences.n_steps), sequences.lengths - 1
+    known = ~np.isnan(values).all(axis=2)  # (n_samples, n_steps)
+    back = int((end[:, None] - step)[known].min())  # the last step with a known target, counted from the end
+    at_step = np.full((len(values), n_columns), np.nan)
+    reaches = end >= back
+    at_step[reaches] = values[reaches, end[reaches] - back]
+    channels, shifts = followed_channels(at_step, shape, sequences, target_channels)
+    shifts = np.where(shifts > 0, shifts + back, 0)
+    if shifts.any():
+        rows = RowMap(sequences)
+        for j in np.flatnonzero(shifts):
+            few = np.flatnonzero(rows.is_beyond(shifts[j]))  # windows that end near the end of their series
+            ahead = shifts[j] - (end[few, None] - step)  # rows from the window's last one to each target
+            beyond = sequences.last[few, None] + ahead > rows.newest[rows.series[few], None]
+            values[few, :, j] = np.where(beyond, np.nan, values[few, :, j])
+    if np.isnan(values).all():
+        raise ValueError(
+            "No target is known within the rows given: every value of y lies beyond the last row of its series. "
+            "Give more rows, or a shorter horizon."
+        )
+    return Targets(values, shape, channels, shifts)
 
 
 def last_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
@@ -97,11 +111,11 @@ def last_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
 
 
 def only_last_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
-    """A copy of values (n_samples, n_steps, n_columns) that is NaN everywhere but at each last valid step."""
+    """Values (n_samples, n_steps, ...) with NaN but at each last valid step; unchanged where none is known there."""
     kept = np.full_like(values, np.nan)
     place = np.arange(len(values)), sequences.lengths - 1
     kept[place] = values[place]
-    return kept
+    return values if np.isnan(kept).all() else kept
 
 
 def as_passed(values: np.ndarray, sequences: Sequences) -> np.ndarray:

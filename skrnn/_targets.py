@@ -81,33 +81,49 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
     """
     values = y.reshape(len(y), -1)
     shape = y.shape[1:]
-    channels = np.full(values.shape[1], UNKNOWN)
-    shifts = np.zeros(values.shape[1], dtype=np.int64)
-    if sequences.are_windows:
+    channels, shifts = followed_channels(values, shape, sequences, target_channels)
+    if shifts.any():
         rows = RowMap(sequences)
-        hints = np.full(values.shape[1], UNKNOWN)
-        if target_channels is not None:
-            hints = spread_over_columns(target_channels, shape)
-        matches: list[tuple[int, int] | None] = []
-        n_outputs = shape[-1] if y.ndim == 3 else 1
-        for j in range(values.shape[1]):
-            step_before = matches[j - n_outputs] if j >= n_outputs else None
-            guess = None if step_before is None else (step_before[0], step_before[1] + 1)
-            match = rows.find(values[:, j], int(hints[j]), guess)
-            matches.append(match)
-            if match is not None:
-                channels[j], shifts[j] = match
-                values = values.copy() if np.shares_memory(values, y) else values  # y stays as it is
-                values[rows.is_beyond(shifts[j]), j] = np.nan
-        channels = np.where(hints == UNKNOWN, channels, hints)
-    elif target_channels is not None:
-        channels = spread_over_columns(target_channels, shape)
+        values = np.array(values)  # y stays as it is
+        for j in np.flatnonzero(shifts):
+            values[rows.is_beyond(shifts[j]), j] = np.nan
     if np.isnan(values).all():
         raise ValueError(
             "No target is known within the rows given: every value of y lies beyond the last row of its series. "
             "Give more rows, or a shorter horizon."
         )
     return Targets(values, shape, channels, shifts)
+
+
+def followed_channels(
+    values: np.ndarray, shape: tuple[int, ...], sequences: Sequences, target_channels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The channel of X that each target column is the future of, and how many rows ahead; -1 and 0 where it is none.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+    shape : tuple of int
+        Of one row of y.
+    sequences : Sequences
+    target_channels : ndarray of int or None
+        What the user named; it is taken as it is.
+    """
+    n_columns = values.shape[1]
+    channels, shifts = np.full(n_columns, UNKNOWN), np.zeros(n_columns, dtype=np.int64)
+    hints = channels.copy() if target_channels is None else spread_over_columns(target_channels, shape)
+    if sequences.are_windows:
+        rows = RowMap(sequences)
+        n_outputs = shape[-1] if len(shape) == 2 else 1
+        matches: list[tuple[int, int] | None] = []
+        for j in range(n_columns):
+            step_before = matches[j - n_outputs] if j >= n_outputs else None
+            guess = None if step_before is None else (step_before[0], step_before[1] + 1)
+            match = rows.find(values[:, j], int(hints[j]), guess)
+            matches.append(match)
+            if match is not None:
+                channels[j], shifts[j] = match
+    return np.where(hints == UNKNOWN, channels, hints), shifts
 
 
 def future_of_series(

@@ -256,6 +256,7 @@ def _from_ragged(X: Any) -> Sequences:
                 f"got shape {np.shape(sequence)}. Drop it, or give it a step."
             )
         arrays.append(array)
+    names = _names_of_frames(X)
     widths = [array.shape[1] for array in arrays]
     if len(set(widths)) > 1:
         odd = next(i for i, width in enumerate(widths) if width != widths[0])
@@ -274,7 +275,22 @@ def _from_ragged(X: Any) -> Sequences:
     valid = ~np.isnan(base).all(axis=1)  # (n_rows,)
     if not valid.all():
         first, last = _trim(valid, first, last)
-    return Sequences(base, first, last, int(lengths.max()), padding=first - begin, passed_steps=lengths)
+    n_steps = int(lengths.max())
+    return Sequences(base, first, last, n_steps, channel_names=names, padding=first - begin, passed_steps=lengths)
+
+
+def _names_of_frames(X: Any) -> tuple[str, ...] | None:
+    """The column names of a list of DataFrames, which must all have the same; None for other sequences."""
+    if not all(hasattr(sequence, "columns") for sequence in X):
+        return None
+    columns = [list(sequence.columns) for sequence in X]
+    for i, names in enumerate(columns):
+        if names != columns[0]:
+            raise ValueError(
+                f"The sequences of X must have the same columns in the same order, but sequence 0 has {columns[0]} "
+                f"and sequence {i} has {names}."
+            )
+    return tuple(columns[0]) if all(isinstance(name, str) for name in columns[0]) else None
 
 
 def _trim(valid: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

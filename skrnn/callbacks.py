@@ -113,7 +113,7 @@ class LRRangeTest(Callback):
     """
 
     def __init__(
-        self, lrs: Sequence[float] = (), every: str = "batch", stop_at: float = 4.0, smoothing: float = 0.9
+        self, lrs: Sequence[float], every: str = "batch", stop_at: float = 4.0, smoothing: float = 0.9
     ) -> None:
         self.lrs = lrs
         self.every = every
@@ -142,8 +142,7 @@ class LRRangeTest(Callback):
             self._note(net.history[-1]["train_loss"])
 
     def _set_lr(self, net: Any) -> None:
-        for group in net.optimizer_.param_groups:
-            group["lr"] = self.lrs[len(self.losses_)]
+        net.set_lr(self.lrs[len(self.losses_)])
 
     def _note(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -361,7 +361,7 @@ def _targets_and_prediction(estimator, X, y):
     # `regressor_` is what TransformedTargetRegressor fitted: only it can align, only the whole can predict.
     forecaster, X = _innermost(getattr(estimator, "regressor_", estimator), X)
     align = getattr(forecaster, "_align_targets", None)
-    by_step = bool(getattr(forecaster, "return_sequences", False))
+    by_step = getattr(forecaster, "_by_step", False)
     return (y if align is None else align(X, y)), y_pred, by_step
 
 

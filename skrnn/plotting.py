@@ -91,7 +91,7 @@ def plot_lr_range(results: pd.DataFrame, *, suggested: float | None = None, ax: 
 
     Parameters
     ----------
-    results : DataFrame
+    results : DataFrame, or tuple that begins with it
         What ``lr_range_test`` gives: the columns ``lr`` and ``loss``, and ``smoothed_loss`` if there is one. The
         suggested learning rate stands in ``results.attrs["suggested_lr"]``.
     suggested : float, default=None
@@ -124,6 +124,8 @@ def plot_lr_range(results: pd.DataFrame, *, suggested: float | None = None, ax: 
     >>> ax.get_xscale(), ax.lines[-1].get_label()
     ('log', 'suggested: 0.003')
     """
+    if isinstance(results, tuple):
+        results = results[0]
     _check_columns(results, ("lr", "loss"), "results")
     suggested = results.attrs.get("suggested_lr") if suggested is None else suggested
     if suggested is not None and not (is_number(suggested) and 0 < suggested < math.inf):

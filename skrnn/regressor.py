@@ -23,7 +23,7 @@ from skrnn._labelled import Labelled
 from skrnn._parameters import check_int
 from skrnn._row_map import UNKNOWN
 from skrnn._runtime import draw_seed
-from skrnn._step_targets import as_passed, check_step_targets, last_steps, step_targets
+from skrnn._step_targets import as_passed, check_step_targets, last_steps, only_last_steps, step_targets
 from skrnn._targets import Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score, steps_as_rows
@@ -41,8 +41,9 @@ def _learns_quantiles(estimator: Any) -> bool:
 
 
 def _has_quantiles(estimator: Any) -> bool:
-    if not _learns_quantiles(estimator):
-        raise AttributeError(f"predict_quantiles needs loss='quantile', got loss={estimator.loss!r}.")
+    has = estimator._central is not None if hasattr(estimator, "nets_") else _learns_quantiles(estimator)
+    if not has:
+        raise AttributeError(f"predict_quantiles needs a fit with loss='quantile', got loss={estimator.loss!r}.")
     return True
 
 
@@ -94,19 +95,22 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
     standardize : bool, default=True
         Standardise each channel of X over its valid steps, and each output of y, with the statistics of the training
         rows. Done in float64 and undone in `predict`; no scaler is needed before this estimator.
-    window_scaling : {"auto", "last", "standard", "last_standard"} or None, default="auto"
-        What is done to each window by its own values: "last" takes off its last value, "standard" takes off its mean
+    window_scaling : {"auto", "last", "first", "standard", "last_standard"} or None, default="auto"
+        What is done to each window by its own values: "last" takes off its last value, "first" its first (and from
+        the target of a step, with `return_sequences`, the value at that step), "standard" takes off its mean
         and divides by its standard deviation, "last_standard" takes off the last value and divides by the standard
         deviation. Applied to the target channels where there are any (other channels, such as a calendar or a price,
-        keep their level), else to all. Undone in `predict`. "auto" is "last" when X is windows and y the future of a
-        channel, else None; None with `return_sequences`, whose earlier steps would learn of the later ones by it.
+        keep their level), else to all. Undone in `predict`. "auto" is "last" when X is windows of two steps or more
+        and y the future of a channel ("first" with `return_sequences`, where "last" would tell earlier steps of later
+        ones), else None. Where the level itself matters and windows are short, None may be better.
     loss : {"squared_error", "absolute_error", "huber", "quantile"} or torch loss class, default="squared_error"
-        What is minimised, in standardised units. "quantile" learns all of `quantiles` at once (pinball loss, Koenker
-        and Bassett 1978). A class is called with ``reduction="none"`` and gives the loss of each element; further
-        arguments go into `net_params`, for example ``{"criterion__delta": 0.5}``.
+        What is minimised, in standardised units (so of targets around 0, also negative). "quantile" learns all of
+        `quantiles` at once (pinball loss, Koenker and Bassett 1978). A class is called with ``reduction="none"`` and
+        gives the loss of each element, smallest where prediction and target are equal; further arguments go into
+        `net_params`, for example ``{"criterion__delta": 0.5}``.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
         For ``loss="quantile"``: ascending, between 0 and 1. `predict` gives the one nearest to 0.5 and
-        `predict_quantiles` all of them, never crossing.
+        `predict_quantiles` all of them, never crossing. Of two that are as near `predict` gives the lower one.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"} or torch optimizer class, default="adam"
         Further arguments go into `net_params`, for example ``{"optimizer__momentum": 0.9}``.
     lr : float, default=0.01
@@ -130,8 +134,8 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         A budget of batches; training ends when it is used up, or after `max_epochs`.
     early_stopping : bool or "auto", default="auto"
         Hold some rows out, judge each epoch by them and keep the weights of the best. "auto": from 500 training rows
-        with a known target on. With a cosine or one-cycle schedule all epochs run (stopping would come before the
-        rate is annealed); else training stops after `n_iter_no_change` epochs without a better one.
+        with a known target on. With a cosine, warmup-cosine or one-cycle schedule all epochs run (stopping would come
+        before the rate is annealed); else training stops after `n_iter_no_change` epochs without a better one.
     validation : {"auto", "tail", "shuffle"}, float or splitter, default="auto"
         What is held out: "tail" is the last tenth of each series (without the ``horizon - 1`` rows before it, whose
         targets lie inside), "shuffle" a random tenth; a number replaces the tenth; of a splitter the first split is
@@ -410,6 +414,11 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         ConvergenceWarning
             The loss became NaN; the weights before this call were kept.
 
+        Notes
+        -----
+        `lr`, `gradient_clip`, `batch_size` and `shuffle` may change from call to call, other parameters of the net
+        and its training may not. An error or Ctrl-C leaves the nets as they were before the call.
+
         Examples
         --------
         >>> import numpy as np
@@ -457,7 +466,9 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         if not return_std:
             return self._as_user_sees(self._point_forecast(self._raw_predict(sequences)), sequences)
         if len(self.nets_) < 2:
-            raise ValueError("return_std=True needs the spread of several nets, but n_nets=1. Fit with n_nets=5.")
+            raise ValueError(
+                "return_std=True needs the spread of several nets, but one was trained. Fit with n_nets=5."
+            )
         of_nets = [self._point_forecast(values) for values in self._predictions_of_nets(sequences)]
         return tuple(self._as_user_sees(moment(of_nets, axis=0), sequences) for moment in (np.mean, np.std))
 
@@ -484,7 +495,9 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         ----------
         X : like X in `fit`
         y : like y in `fit`
-            NaN is skipped; with `horizon` set, the futures that lie within the rows given are compared.
+            NaN is skipped; with `horizon` set, the futures that lie within the rows given are compared. With
+            `return_sequences` all steps count alike, but of windows of a series only the last step of each: the
+            others are those of earlier windows.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -494,7 +507,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         """
         truth = self._align_targets(X, y)
         prediction = self.predict(X)
-        if self.return_sequences:  # all steps of all rows in one column for each output
+        if self._by_step:  # all steps of all rows in one column for each output
             truth, prediction, sample_weight = steps_as_rows(truth, prediction, sample_weight)
         return r2_score(truth, prediction, sample_weight=sample_weight)
 
@@ -506,8 +519,10 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
     def _align_targets(self, X: Any, y: Any) -> np.ndarray:
         """y in the shape of `predict(X)`, NaN where a target is unknown; scorers of skrnn.metrics ask for it."""
         sequences = self._checked_for_prediction(X)
-        if self.return_sequences:
-            return as_passed(check_step_targets(y, sequences), sequences)
+        if self._by_step:
+            steps = check_step_targets(y, sequences)
+            # neighbouring windows share all targets but the last, which training has seen
+            return as_passed(only_last_steps(steps, sequences) if sequences.are_windows else steps, sequences)
         y = check_y(y, len(sequences), type(self).__name__)
         if self.horizon is None:
             return y
@@ -516,9 +531,9 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
 
     def _as_user_sees(self, values: np.ndarray, sequences: Sequences) -> Any:
         """(n_samples, [n_steps,] n_columns, ...) -> the shape that y had, and behind it whatever axes follow."""
-        lead = 2 if self.return_sequences else 1
+        lead = 2 if self._by_step else 1
         values = values.reshape(*values.shape[:lead], *self._target_shape, *values.shape[lead + 1 :])
-        return as_passed(values, sequences) if self.return_sequences else values
+        return as_passed(values, sequences) if self._by_step else values
 
     # -- what fit is given -----------------------------------------------------------------------------------------
 
@@ -543,6 +558,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         targets = self._targets(y, sequences)
         if reset:
             self._check_patch(sequences)
+            self._by_step = self.return_sequences
             self._target_columns = targets.channels
             self._n_steps_seen = sequences.n_steps
             self._target_shape = targets.shape
@@ -578,7 +594,19 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
                 UserWarning,
                 stacklevel=5,
             )
-        return (step_targets if self.return_sequences else explicit_targets)(y, sequences, named)
+        if not self.return_sequences:
+            return explicit_targets(y, sequences, named)
+        targets = step_targets(y, sequences, named)
+        if targets.reach and (self.bidirectional or self.window_scaling not in ("auto", "first", None)):
+            reason = "bidirectional=True" if self.bidirectional else f"window_scaling={self.window_scaling!r}"
+            warnings.warn(
+                f"y is the future of a channel of X, and {reason} lets each step but the last one see its own target "
+                "later in the window, so the steps before the last learn to copy. Set bidirectional=False and "
+                "window_scaling='auto', or return_sequences=False.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return targets
 
     def _check_validation_set(self, X_val: Any, y_val: Any) -> Labelled | None:
         if (X_val is None) != (y_val is None):

@@ -465,6 +465,20 @@ def test_predictions_that_differ_from_call_to_call():
 def test_a_forgotten_group_is_named_in_the_note():
     X = panel().sort_values(["shop", "day"]).set_axis(range(94))
     pipe = flat_ridge(group="shop", time="day").fit(X, X["a"])
+    hidden = Table(pipe.predict).fit(X)  # no Pipeline, which would name them
     with pytest.raises(ValueError, match="must occur once in a series") as caught:
-        check_causal(pipe, X)
+        check_causal(hidden, X)
     assert "must be named by `group` and `time`" in caught.value.__notes__[0]
+
+
+def test_group_and_time_of_a_window_step_are_taken():
+    X = panel().sort_values(["shop", "day"]).set_axis(range(94))
+    pipe = flat_ridge(group="shop", time="day").fit(X, X["a"])
+    pd.testing.assert_frame_equal(check_causal(pipe, X), check_causal(pipe, X, group="shop", time="day"))
+    assert check_causal(pipe, X)["n_moved"].sum() == 0
+
+
+def test_the_message_counts_in_whole_numbers():
+    X = table().reset_index(drop=True)
+    with pytest.warns(UserWarning, match=r"looks ahead: \d+ of \d+ rows up to \d+ \(row \d+ of X\)"):
+        check_causal(Table(lambda X: X - X.mean(axis=0)).fit(X), X)

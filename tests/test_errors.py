@@ -56,10 +56,15 @@ PARAMETERS = [
     ({"gradient_clip": 0}, "`gradient_clip` must be a number greater than 0.*got 0"),
     ({"batch_size": 0}, "`batch_size` must be .*int of at least 1.*got 0"),
     ({"batch_size": "large"}, "`batch_size` must be .*int of at least 1.*got 'large'"),
-    ({"window_scaling": "first"}, "`window_scaling` must be one of 'auto', None, 'last'.*got 'first'"),
+    ({"window_scaling": "level"}, "`window_scaling` must be one of 'auto', None, 'last', 'first'.*got 'level'"),
     (
         {"loss": "hinge"},
         "`loss` must be one of .*'huber', 'quantile', or a torch loss class, got 'hinge'",
+    ),
+    ({"layer_norm": True, "hidden_size": 1}, "layer_norm=True makes a single feature 0.*at least 2, got 1"),
+    (
+        {"conv_channels": 3, "net_params": {"module__conv_kernel_size": 0}},
+        "`module__conv_kernel_size` must be an int of at least 1, got 0",
     ),
     ({"optimizer": "lion"}, "`optimizer` must be one of 'adam', .*a torch optimizer class, got 'lion'"),
     ({"optimizer": torch.nn.Linear}, "`optimizer` must be one of 'adam', .*a torch optimizer class, got"),

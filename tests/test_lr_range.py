@@ -11,7 +11,10 @@ from skorch.callbacks import Callback
 from skrnn import RNNRegressor, SlidingWindowTransformer, Windows
 from skrnn._net import RecurrentNet
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The loss still fell",  # nets of few epochs
+    "ignore:The loss was lowest",  # and of few learning rates
+)
 
 SMALL = {"cell": "gru", "hidden_size": 3, "max_epochs": 2, "random_state": 0}
 
@@ -318,3 +321,10 @@ def test_what_fit_does_not_take(params, bad_y, message):
     with pytest.raises(ValueError, match=message):
         model.lr_range_test(X, y if bad_y is None else bad_y)
     assert not [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("low, high, end", [(1e-9, 1e-7, "high"), (3.0, 30.0, "low")])
+def test_a_loss_that_is_lowest_at_an_end_warns(low, high, end):
+    X, y = data()
+    with pytest.warns(UserWarning, match=f"The loss was lowest with .*Set another `{end}`"):
+        RNNRegressor(**SMALL).lr_range_test(X, y, low, high, n_lrs=12, every="epoch")

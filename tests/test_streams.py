@@ -127,3 +127,67 @@ def test_one_row_of_a_far_forecast():
     W = windows()
     y = past_targets(future_targets(W.base[:, 0], 2), 5)
     RNNRegressor(**SMALL, return_sequences=True).partial_fit(W[:40], y[:40]).partial_fit(W[40:42], y[40:42])
+
+
+# -- nothing is lost -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("n_nets", [1, 2])
+def test_a_call_that_fails_changes_nothing(at_batch, monkeypatch, error, n_nets):
+    def fail(loss):
+        raise error
+
+    model = RNNRegressor(**SMALL, batch_size=10, n_nets=n_nets).fit(X, Y)
+    twin = pickle.loads(pickle.dumps(model))
+    at_batch(3 * n_nets, fail)  # in the last batch of the last net
+    with pytest.raises(error):
+        model.partial_fit(X, Y)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))
+    assert len(model.history_) == len(twin.history_)
+    model.partial_fit(X, Y)
+    assert model.history_["epoch"].tolist() == [1, 2, 3] * n_nets
+    np.testing.assert_array_equal(model.predict(X), twin.partial_fit(X, Y).predict(X))
+
+
+def test_groups_of_parameters_keep_rates_of_their_own():
+    groups = [("encoder*", {"lr": 0.0})]
+    model = RNNRegressor(**SMALL, net_params={"optimizer__param_groups": groups}).fit(X, Y)
+    before = [p.detach().clone() for p in model.net_.module_.encoder.parameters()]
+    model.set_params(lr=0.1).partial_fit(X, Y)
+    assert all(torch.equal(p, q) for p, q in zip(model.net_.module_.encoder.parameters(), before, strict=True))
+    assert [group["lr"] for group in model.net_.optimizer_.param_groups] == [0.0, 0.1]
+
+
+def test_an_optimizer_with_a_state_for_each_parameter_goes_on():
+    """As of a net that was trained on a GPU and unpickled without one."""
+    model = RNNRegressor(**SMALL, optimizer=torch.optim.Adam).fit(X, Y)
+    assert not model.net_.flat
+    before = weights_of(model)
+    model.partial_fit(X, Y)
+    assert (weights_of(model) != before).any()
+
+
+@pytest.mark.parametrize("changed", [{"optimizer__momentum": 0.0}, {"loss": "other"}, {"dtype": "float64"}], ids=str)
+def test_other_settings_of_the_training_are_refused(changed):
+    class A(nn.MSELoss):
+        pass
+
+    other = type("A", (nn.L1Loss,), {})
+    changed = {"loss": other} if "loss" in changed else changed
+    model = RNNRegressor(**SMALL, optimizer="sgd", loss=A, net_params={"optimizer__momentum": 0.9})
+    model.partial_fit(X, Y)
+    with pytest.raises(ValueError, match="partial_fit goes on with the nets that it has"):
+        model.set_params(**changed).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("change", [{"return_sequences": True}, {"loss": "quantile"}, {"patch_size": 3}], ids=str)
+def test_what_is_set_after_fit_acts_from_the_next_fit_on(change):
+    model = RNNRegressor(**SMALL).fit(X, Y)
+    before, states = model.predict(X), model.encode(X, return_sequences=True)
+    model.set_params(**change)
+    np.testing.assert_array_equal(model.predict(X), before)
+    np.testing.assert_array_equal(model.encode(X, return_sequences=True), states)
+    assert model.score(X, Y) < 1
+    assert not hasattr(model, "predict_quantiles")

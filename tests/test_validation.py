@@ -355,3 +355,12 @@ def test_views_of_other_numbers_stay_windows(dtype):
     assert sequences.are_windows
     assert sequences.base.dtype == np.float64
     assert len(sequences.base) == 30
+
+
+def test_a_list_of_tables_has_the_names_of_their_columns():
+    tables = [pd.DataFrame(np.ones((n_steps, 2)), columns=["temperature", "pressure"]) for n_steps in (3, 5, 2)]
+    assert check_sequences(tables).channel_names == ("temperature", "pressure")
+    assert check_sequences([table.to_numpy() for table in tables]).channel_names is None
+    tables[1] = tables[1][["pressure", "temperature"]]
+    with pytest.raises(ValueError, match=r"same columns.*sequence 0 has \['temperature'.*sequence 1 has \['pressure'"):
+        check_sequences(tables)

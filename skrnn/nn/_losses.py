@@ -20,12 +20,18 @@ class PinballLoss(nn.Module):
     quantiles : sequence of float
     reduction : {"none"}
         Only there because every torch loss has it.
+
+    Attributes
+    ----------
+    central : int
+        The position of the quantile that stands for a single forecast.
     """
 
     quantiles: Tensor
 
     def __init__(self, quantiles: Sequence[float] = (0.1, 0.5, 0.9), reduction: str = "none") -> None:
         super().__init__()
+        self.central = central_quantile(quantiles)
         self.register_buffer("quantiles", torch.tensor(quantiles, dtype=torch.float64))
 
     def forward(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
