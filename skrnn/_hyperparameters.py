@@ -10,7 +10,7 @@ import numpy as np
 from skrnn._holdout import check_validation
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option, is_number
-from skrnn.nn._losses import is_loss_class
+from skrnn.nn._losses import central_quantile, is_loss_class
 from skrnn.nn._pooling import POOLINGS
 from skrnn.nn._recurrent import CELLS
 
@@ -108,7 +108,7 @@ def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str
     if not (isinstance(estimator.loss, str) and estimator.loss == "quantile") and estimator.quantiles != QUANTILES:
         messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
     if isinstance(estimator.loss, str) and estimator.loss == "quantile":
-        central = min(estimator.quantiles, key=lambda quantile: abs(quantile - 0.5))
+        central = estimator.quantiles[central_quantile(estimator.quantiles)]
         if abs(central - 0.5) > FAR_FROM_MEDIAN:
             messages.append(
                 f"quantiles={estimator.quantiles!r} has none near 0.5, so `predict` gives the {central:g} quantile. "

@@ -447,8 +447,14 @@ def test_idle_validation_is_warned_of():
             "pooling='mean' does nothing, since return_sequences=True",
         ),
         ({"n_nets": 1, "dropout": 0.2, "layer_norm": True}, Y, "dropout=0.2 acts between layers"),
+        ({"quantiles": (0.2, 0.8)}, Y, r"quantiles=\(0.2, 0.8\) does nothing, since loss is not 'quantile'"),
+        (
+            {"loss": "quantile", "quantiles": (0.05, 0.95)},
+            Y,
+            "has none near 0.5, so `predict` gives the 0.05 quantile. Add 0.5",
+        ),
     ],
-    ids=["validate_every", "pooling", "dropout"],
+    ids=["validate_every", "pooling", "dropout", "quantiles", "no median"],
 )
 def test_idle_parameters_are_warned_of(params, y, message):
     with pytest.warns(UserWarning, match=message) as caught:
