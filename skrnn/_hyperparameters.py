@@ -105,9 +105,10 @@ def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
             "more, or dropout=0."
         )
-    if not (isinstance(estimator.loss, str) and estimator.loss == "quantile") and estimator.quantiles != QUANTILES:
-        messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
-    if isinstance(estimator.loss, str) and estimator.loss == "quantile":
+    if not (isinstance(estimator.loss, str) and estimator.loss == "quantile"):
+        if not np.array_equal(np.asarray(estimator.quantiles, dtype=object), np.array(QUANTILES, dtype=object)):
+            messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
+    else:
         central = estimator.quantiles[central_quantile(estimator.quantiles)]
         if abs(central - 0.5) > FAR_FROM_MEDIAN:
             messages.append(

@@ -275,7 +275,7 @@ def test_summary_of_a_plain_net():
     "params, shapes",
     [
         ({"bidirectional": True}, ["(batch, 5, 3)", "(batch, 5, 3)", "(batch, 2)"]),
-        ({"conv_channels": 7}, ["(batch, 7, 5)", "(batch, 5, 3)", "(batch, 2)"]),
+        ({"conv_channels": 7}, ["(batch, 5, 7)", "(batch, 5, 3)", "(batch, 2)"]),
         ({"patch_size": 2}, ["(batch, 3, 3)", "(batch, 3, 3)", "(batch, 2)"]),
         ({"layer_norm": True, "pooling": "mean_max"}, ["(batch, 5, 3)", "(batch, 6)", "(batch, 2)"]),
         ({"pooling": "attention"}, ["(batch, 5, 3)", "(batch, 5, 3)", "(batch, 5, 1)", "(batch, 2)"]),

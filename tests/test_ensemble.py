@@ -139,7 +139,9 @@ def test_through_a_pipeline():
 def test_one_net_has_no_spread():
     X, y = data()
     model = RNNRegressor(**SMALL).fit(X, y)
-    with pytest.raises(ValueError, match=r"return_std=True needs .* several nets, but n_nets=1. Fit with n_nets=5"):
+    with pytest.raises(
+        ValueError, match=r"return_std=True needs .* several nets, but one was trained. Fit with n_nets=5"
+    ):
         model.predict(X, return_std=True)
     assert model.nets_ == [model.net_]
     assert model.predict(X).shape == (30,)

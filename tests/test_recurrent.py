@@ -296,7 +296,7 @@ def test_parts_of_a_net_account_for_every_weight(name):
 def test_parts_of_a_net_by_hand():
     net = whole_net(cell="lstm", conv_channels=4, patch_size=2, bidirectional=True, pooling="attention", n_quantiles=3)
     assert parts_of(net, n_steps=STEPS, n_channels=N_CHANNELS) == [
-        ("encoder.convolution.convolution", "Conv1d", "(batch, 4, 7)", 4 * 2 * 5 + 4),
+        ("encoder.convolution.convolution", "Conv1d", "(batch, 7, 4)", 4 * 2 * 5 + 4),
         ("encoder.patches.embedding", "Linear", "(batch, 4, 5)", 5 * 4 * 2 + 5),
         ("encoder.recurrent.recurrences.0", "LSTM", "(batch, 4, 5)", 4 * (5 * 5 + 5 * 5 + 2 * 5)),
         ("encoder.recurrent.recurrences.1", "LSTM", "(batch, 4, 5)", 4 * (5 * 5 + 5 * 5 + 2 * 5)),
