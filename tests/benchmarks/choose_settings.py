@@ -99,11 +99,13 @@ def explore(task: Task, minutes: float, jobs: int) -> dict[int, tuple[Candidate,
         while (passed := (time.monotonic() - begin) / (60 * minutes)) < 1:
             batch = [(task.window, {})] if not found else []
             best = sorted(found.values(), key=lambda entry: entry[1][0])[:N_FINALISTS]
+            seen = {repr(candidate) for candidate, _ in found.values()}
             while len(batch) < 2 * jobs:
                 refines = passed > 0.5 and best
-                batch.append(
-                    neighbour(task, best[rng.randint(len(best))][0], rng) if refines else random_candidate(task, rng)
-                )
+                new = neighbour(task, best[rng.randint(len(best))][0], rng) if refines else random_candidate(task, rng)
+                if repr(new) not in seen:
+                    seen.add(repr(new))
+                    batch.append(new)
             errors = parallel(delayed(judge)(values, candidate, 0, 1) for candidate in batch)
             for candidate, error in zip(batch, errors, strict=True):
                 found[len(found)] = (candidate, [error])
