@@ -97,7 +97,7 @@ class RecurrentEstimator(SequenceEstimator):
                     try:
                         net.train(datasets[0])
                     finally:
-                        dict(net.callbacks_)["best_weights"].restore(net)
+                        net.callback("best_weights").restore(net)
             finally:
                 if len(nets) > 1 and not len(history_table(nets[-1])):
                     self.nets_ = nets[:-1]  # interrupted before its first epoch ended
@@ -119,16 +119,15 @@ class RecurrentEstimator(SequenceEstimator):
             if begins:
                 self.nets_ = [self._new_net(train, None, number, rng) for number in range(self.n_nets)]
                 self.net_ = self.nets_[0]
-            keepers = [dict(net.callbacks_)["best_weights"] for net in self.nets_]
-            with unchanged_on_error(self.nets_):
-                for net, keeper in zip(self.nets_, keepers, strict=True):
+            keepers = [net.callback("best_weights") for net in self.nets_]
+            with unchanged_on_error(self.nets_) as before:
+                for net, keeper, state in zip(self.nets_, keepers, before, strict=True):
                     net.lr, net.gradient_clip = self.lr, self.gradient_clip
                     net.batch_size = self._resolve_batch_size(len(dataset))
                     net.iterator_train__shuffle = self.shuffle
-                    before = net.state()
                     net.train(dataset, passes=1)
                     if keeper.diverged_:
-                        net.set_state(before)
+                        net.set_state(state)
                     keeper.best_weights_ = []
                 self._set_fitted(None)
         if any(keeper.diverged_ for keeper in keepers):

@@ -62,13 +62,19 @@ def check_net_hyperparameters(estimator: Any) -> None:
 
 def check_loss(loss: Any, options: tuple[str, ...]) -> None:
     """Raise ValueError unless `loss` is one of `options` or a class of torch losses that takes `reduction`."""
-    if isinstance(loss, type) and not is_loss_class(loss):
+    if is_loss_class(loss):
+        return
+    if isinstance(loss, type):
         raise ValueError(
             f"`loss` must be a torch class with an argument `reduction`, so that rows can be weighted, got {loss!r}. "
             "Give your loss that argument, and let it return the loss of each element for reduction='none'."
         )
-    if not is_loss_class(loss):
-        check_option("loss", loss, options, also=", or a torch loss class")
+    check_option("loss", loss, options, also=", or a torch loss class")
+
+
+def learns_quantiles(loss: Any) -> bool:
+    """Whether the parameter `loss` asks for quantiles; it may be a class."""
+    return isinstance(loss, str) and loss == "quantile"
 
 
 def check_quantiles(quantiles: Any) -> tuple[float, ...]:
@@ -105,7 +111,7 @@ def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
             "more, or dropout=0."
         )
-    if not (isinstance(estimator.loss, str) and estimator.loss == "quantile"):
+    if not learns_quantiles(estimator.loss):
         if not np.array_equal(np.asarray(estimator.quantiles, dtype=object), np.array(QUANTILES, dtype=object)):
             messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
     else:

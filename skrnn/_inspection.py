@@ -201,7 +201,7 @@ class InspectableEstimator(RecurrentEstimator):
         net_params = trial.net_params or {}
         trial.net_params = {**net_params, "callbacks": [*(net_params.get("callbacks") or []), ("lr_range", test)]}
         trial._train(X, y, sample_weight)
-        test = dict(trial.net_.callbacks_)["lr_range"]  # of the net, which has a copy
+        test = trial.net_.callback("lr_range")  # of the net, which has a copy
         if not test.losses_:
             raise ValueError(f"The loss was NaN or infinite with the first learning rate already; lower low={low!r}.")
         results = pd.DataFrame({"lr": lrs[: len(test.losses_)], "loss": test.losses_, "smoothed_loss": test.smoothed_})
@@ -219,5 +219,5 @@ class InspectableEstimator(RecurrentEstimator):
         return results, suggested
 
     def _train(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> None:
-        """Everything that `fit` does but for the report."""
+        """Everything that `fit` does but for the report; abstract, since estimators differ in what they learn from."""
         raise NotImplementedError

@@ -8,7 +8,7 @@ import numpy as np
 
 from skrnn._row_map import UNKNOWN
 from skrnn._scaling import InputScaling, TargetScaling, fit_input_scaling, fit_target_scaling, target_rows
-from skrnn._step_targets import only_last_steps
+from skrnn._step_targets import judged_steps
 from skrnn._targets import Targets
 from skrnn._validation import Sequences
 
@@ -33,10 +33,10 @@ class Labelled:
         return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
 
     def judged_once(self) -> Labelled:
-        """Of windows with a target for each step the last one only: the others are those of earlier windows."""
-        if self.targets.values.ndim == 2 or not self.sequences.are_windows:
+        """With the targets that judge: see `judged_steps` where each step has one."""
+        if self.targets.values.ndim == 2:
             return self
-        values = only_last_steps(self.targets.values, self.sequences)
+        values = judged_steps(self.targets.values, self.sequences)
         return replace(self, targets=replace(self.targets, values=values))
 
 

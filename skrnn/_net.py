@@ -96,6 +96,10 @@ class RecurrentNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return []  # seconds and losses are written by run_single_epoch
 
+    def callback(self, name: str) -> Any:
+        """The callback of that name."""
+        return dict(self.callbacks_)[name]
+
     def train(self, dataset: SequenceDataset, *, passes: int | None = None) -> None:
         """Train for `max_epochs` epochs or until a callback raises StopTraining; KeyboardInterrupt passes through.
 
@@ -368,11 +372,11 @@ def absolute_error(y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tens
 
 
 @contextmanager
-def unchanged_on_error(nets: list[RecurrentNet]) -> Iterator[None]:
-    """Whatever goes wrong in the block, an interrupt included, the nets keep the state that they had."""
+def unchanged_on_error(nets: list[RecurrentNet]) -> Iterator[list[dict[str, Any]]]:
+    """Give the states of the nets; whatever goes wrong in the block, an interrupt included, they go back to them."""
     before = [net.state() for net in nets]
     try:
-        yield
+        yield before
     except BaseException:
         for net, state in zip(nets, before, strict=True):
             net.set_state(state)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skrnn._row_map import RowMap
-from skrnn._targets import Targets, followed_channels
+from skrnn._targets import Targets, check_some_known, followed_channels
 from skrnn._validation import Sequences
 
 
@@ -97,11 +97,7 @@ def step_targets(values: np.ndarray, sequences: Sequences, target_channels: np.n
             ahead = shifts[j] - (end[few, None] - step)  # rows from the window's last one to each target
             beyond = sequences.last[few, None] + ahead > rows.newest[rows.series[few], None]
             values[few, :, j] = np.where(beyond, np.nan, values[few, :, j])
-    if np.isnan(values).all():
-        raise ValueError(
-            "No target is known within the rows given: every value of y lies beyond the last row of its series. "
-            "Give more rows, or a shorter horizon."
-        )
+    check_some_known(values)
     return Targets(values, shape, channels, shifts)
 
 
@@ -110,11 +106,16 @@ def last_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
     return values[np.arange(len(values)), sequences.lengths - 1]
 
 
-def only_last_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
-    """Values (n_samples, n_steps, ...) with NaN but at each last valid step; unchanged where none is known there."""
+def judged_steps(values: np.ndarray, sequences: Sequences) -> np.ndarray:
+    """Targets (n_samples, n_steps, ...) that judge a net: of windows of a series those at each last valid step.
+
+    The earlier ones, NaN here, are those of earlier windows, which training may have seen. All judge where none is
+    known at a last step, and where sequences have nothing to do with each other.
+    """
+    if not sequences.are_windows:
+        return values
     kept = np.full_like(values, np.nan)
-    place = np.arange(len(values)), sequences.lengths - 1
-    kept[place] = values[place]
+    kept[np.arange(len(values)), sequences.lengths - 1] = last_steps(values, sequences)
     return values if np.isnan(kept).all() else kept
 
 

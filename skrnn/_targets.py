@@ -87,12 +87,17 @@ def explicit_targets(y: np.ndarray, sequences: Sequences, target_channels: np.nd
         values = np.array(values)  # y stays as it is
         for j in np.flatnonzero(shifts):
             values[rows.is_beyond(shifts[j]), j] = np.nan
+    check_some_known(values)
+    return Targets(values, shape, channels, shifts)
+
+
+def check_some_known(values: np.ndarray) -> None:
+    """Raise ValueError when the targets that lie beyond the rows given were all that was known."""
     if np.isnan(values).all():
         raise ValueError(
             "No target is known within the rows given: every value of y lies beyond the last row of its series. "
             "Give more rows, or a shorter horizon."
         )
-    return Targets(values, shape, channels, shifts)
 
 
 def followed_channels(

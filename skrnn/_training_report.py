@@ -34,7 +34,7 @@ def warn_of_training(net: Any) -> None:
     ValueError
         The loss was NaN in the first epoch already.
     """
-    keeper = dict(net.callbacks_)["best_weights"]
+    keeper = net.callback("best_weights")
     history = history_table(net)
     if keeper.diverged_:
         if keeper.best_epoch_ == 0:

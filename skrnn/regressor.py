@@ -16,6 +16,7 @@ from skrnn._hyperparameters import (
     check_loss,
     check_net_hyperparameters,
     check_quantiles,
+    learns_quantiles,
     warn_of_idle_hyperparameters,
 )
 from skrnn._inspection import InspectableEstimator
@@ -23,7 +24,7 @@ from skrnn._labelled import Labelled
 from skrnn._parameters import check_int
 from skrnn._row_map import UNKNOWN
 from skrnn._runtime import draw_seed
-from skrnn._step_targets import as_passed, check_step_targets, last_steps, only_last_steps, step_targets
+from skrnn._step_targets import as_passed, check_step_targets, judged_steps, last_steps, step_targets
 from skrnn._targets import Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score, steps_as_rows
@@ -36,12 +37,8 @@ VALIDATION_RECIPE = (
 )
 
 
-def _learns_quantiles(estimator: Any) -> bool:
-    return isinstance(estimator.loss, str) and estimator.loss == "quantile"
-
-
 def _has_quantiles(estimator: Any) -> bool:
-    has = estimator._central is not None if hasattr(estimator, "nets_") else _learns_quantiles(estimator)
+    has = estimator._central is not None if hasattr(estimator, "nets_") else learns_quantiles(estimator.loss)
     if not has:
         raise AttributeError(f"predict_quantiles needs a fit with loss='quantile', got loss={estimator.loss!r}.")
     return True
@@ -520,9 +517,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         """y in the shape of `predict(X)`, NaN where a target is unknown; scorers of skrnn.metrics ask for it."""
         sequences = self._checked_for_prediction(X)
         if self._by_step:
-            steps = check_step_targets(y, sequences)
-            # neighbouring windows share all targets but the last, which training has seen
-            return as_passed(only_last_steps(steps, sequences) if sequences.are_windows else steps, sequences)
+            return as_passed(judged_steps(check_step_targets(y, sequences), sequences), sequences)
         y = check_y(y, len(sequences), type(self).__name__)
         if self.horizon is None:
             return y
@@ -628,7 +623,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         """Raise ValueError for the first parameter that is not what it must be."""
         check_net_hyperparameters(self)
         check_loss(self.loss, tuple(LOSSES))
-        quantiles = check_quantiles(self.quantiles) if _learns_quantiles(self) else None
+        quantiles = check_quantiles(self.quantiles) if learns_quantiles(self.loss) else None
         self._central = None if quantiles is None else central_quantile(quantiles)
         if self.horizon is not None:
             check_int("horizon", self.horizon, low=1)

@@ -12,7 +12,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNRegressor, SlidingWindowTransformer, Windows
-from skrnn._net import RecurrentNet
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
 
@@ -41,23 +40,6 @@ def of_each_net(model, X):
 
 def weights_of(net):
     return torch.nn.utils.parameters_to_vector(net.module_.parameters()).detach().numpy()
-
-
-@pytest.fixture
-def at_batch(monkeypatch):
-    """Call `at_batch(n, what)` and `what(loss)` becomes the n-th training loss (from 1) and those after."""
-
-    def patch(n, what):
-        get_loss, seen = RecurrentNet.get_loss, []
-
-        def patched(self, *args, training=False, **kwargs):
-            loss = get_loss(self, *args, training=training, **kwargs)
-            seen.append(training)
-            return what(loss) if training and sum(seen) >= n else loss
-
-        monkeypatch.setattr(RecurrentNet, "get_loss", patched)
-
-    return patch
 
 
 def ctrl_c(loss):

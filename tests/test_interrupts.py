@@ -23,23 +23,6 @@ def data(n_samples=30):
     return X, X[:, -1, 0]
 
 
-@pytest.fixture
-def at_batch(monkeypatch):
-    """Call `at_batch(n, what)` and `what(loss)` becomes the n-th training loss (from 1) and those after."""
-
-    def patch(n, what):
-        get_loss, seen = RecurrentNet.get_loss, []
-
-        def patched(self, *args, training=False, **kwargs):
-            loss = get_loss(self, *args, training=training, **kwargs)
-            seen.append(training)
-            return what(loss) if training and sum(seen) >= n else loss
-
-        monkeypatch.setattr(RecurrentNet, "get_loss", patched)
-
-    return patch
-
-
 def ctrl_c(loss):
     signal.raise_signal(signal.SIGINT)  # what the terminal sends: Python raises in the main thread
     return loss

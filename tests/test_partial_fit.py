@@ -9,7 +9,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skrnn import RNNRegressor, Windows, future_targets, past_targets
-from skrnn._net import RecurrentNet
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
 
@@ -29,23 +28,6 @@ def windows(n_rows=61, window=5):
 
 def weights_of(model, number=0):
     return torch.nn.utils.parameters_to_vector(model.nets_[number].module_.parameters()).detach().numpy().copy()
-
-
-@pytest.fixture
-def at_batch(monkeypatch):
-    """Call `at_batch(n, what)` and `what(loss)` becomes the n-th training loss (from 1) and those after."""
-
-    def patch(n, what):
-        get_loss, seen = RecurrentNet.get_loss, []
-
-        def patched(self, *args, **kwargs):
-            loss = get_loss(self, *args, **kwargs)
-            seen.append(1)
-            return what(loss) if len(seen) >= n else loss
-
-        monkeypatch.setattr(RecurrentNet, "get_loss", patched)
-
-    return patch
 
 
 # -- what a call does ----------------------------------------------------------------------------------------------

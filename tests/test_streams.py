@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from skrnn import RNNRegressor, Windows, future_targets, past_targets
-from skrnn._net import RecurrentNet
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")
 
@@ -24,21 +23,6 @@ def windows(n_rows=61):
 
 def weights_of(model, number=0):
     return nn.utils.parameters_to_vector(model.nets_[number].module_.parameters()).detach().numpy().copy()
-
-
-@pytest.fixture
-def at_batch(monkeypatch):
-    def patch(n, what):
-        get_loss, seen = RecurrentNet.get_loss, []
-
-        def patched(self, *args, **kwargs):
-            loss = get_loss(self, *args, **kwargs)
-            seen.append(1)
-            return what(loss) if len(seen) >= n else loss
-
-        monkeypatch.setattr(RecurrentNet, "get_loss", patched)
-
-    return patch
 
 
 def ctrl_c(loss):
