@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor
 from skrnn._scaling import InputScaling
 from skrnn._validation import Sequences
 
-Inputs = dict[str, Tensor | None]
+Inputs = dict[str, Any]
 """A batch as the net gets it: "x" (batch, steps, channels) and "lengths" (batch,) or None for the module; for the loss
 "weights" and "units" (what 1 is in the user's units, for the MAE in history), None where 1: "weights" has the shape of
-the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it."""
+the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it; "loss" holds what else a loss asks for,
+by the names of its arguments."""
 
 
 def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dtype, device: str) -> Tensor:
@@ -35,6 +37,8 @@ class SequenceDataset(torch.utils.data.Dataset):
     values, weights, units : ndarray of shape (n_samples, [n_steps,] n_columns), or None
         Scaled targets (finite; unknown ones hold 0 and weight 0), their weights, and what 1 is in the user's units
         (one row when all rows are alike, one step when all steps are).
+    for_loss : dict of ndarray, each of shape (n_samples, n_columns), or None
+        What the loss is given beside predictions and targets, by the names of its arguments.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class SequenceDataset(torch.utils.data.Dataset):
         values: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         units: np.ndarray | None = None,
+        for_loss: dict[str, np.ndarray] | None = None,
     ) -> None:
         n_steps, device, dtype = sequences.n_steps, base.device, base.dtype
         self.base = base
@@ -61,6 +66,8 @@ class SequenceDataset(torch.utils.data.Dataset):
         self.values, self.weights, self.units = (
             None if array is None else torch.from_numpy(array).to(device, dtype) for array in (values, weights, units)
         )
+
+        self.for_loss = {name: torch.from_numpy(array).to(device, dtype) for name, array in (for_loss or {}).items()}
 
     def __len__(self) -> int:
         return len(self.first)
@@ -122,7 +129,8 @@ class SequenceDataset(torch.utils.data.Dataset):
         if values.ndim == 3:  # trimmed to the longest of the batch, as x is
             n_steps = inputs["x"].shape[1]  # type: ignore[union-attr]
             values, weights = values[:, :n_steps], None if weights is None else weights[:, :n_steps]
-        return inputs | {"weights": weights, "units": units}, values
+        for_loss = {name: array[rows] for name, array in self.for_loss.items()}
+        return inputs | {"weights": weights, "units": units, "loss": for_loss}, values
 
 
 def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:

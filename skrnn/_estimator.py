@@ -45,6 +45,8 @@ class RecurrentEstimator(SequenceEstimator):
 
     net_: RecurrentNet
     nets_: list[RecurrentNet]
+    _aligns_targets = False  # whether a target is scaled as the channel that it is the future of, at each step alike
+    return_sequences = False  # a parameter of estimators that can have a target for each step
     _by_step: bool  # as fitted: whether there is an output for each step
     _central: int | None  # as fitted: of quantiles, the position of the one that is the forecast
 
@@ -57,6 +59,14 @@ class RecurrentEstimator(SequenceEstimator):
     def _criterion(self) -> tuple[type[nn.Module], dict[str, Any]]:
         """The loss, called with `reduction="none"`, and its other arguments."""
         raise NotImplementedError
+
+    def _teacher_forcing(self) -> float | str | None:
+        """How often a decoder is fed its targets in training; None for nets without such a decoder."""
+        return None
+
+    def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
+        """What the loss is given beside predictions and targets: arrays (n_samples, n_columns) by argument."""
+        return {}
 
     # -- fit -------------------------------------------------------------------------------------------------------
 
@@ -89,7 +99,7 @@ class RecurrentEstimator(SequenceEstimator):
             nets: list[RecurrentNet] = []
             try:
                 for number in range(self.n_nets):
-                    net = self._new_net(train, datasets[1], number, rng)
+                    net = self._new_net(train, datasets, number, rng)
                     if number < len(former):
                         self._continue_from(net, former[number])
                     self.nets_ = nets = [*nets, net]
@@ -117,7 +127,7 @@ class RecurrentEstimator(SequenceEstimator):
         with torch_threads(thread_count(self.hidden_size)):
             dataset, _ = self._datasets(train, None)
             if begins:
-                self.nets_ = [self._new_net(train, None, number, rng) for number in range(self.n_nets)]
+                self.nets_ = [self._new_net(train, (dataset, None), number, rng) for number in range(self.n_nets)]
                 self.net_ = self.nets_[0]
             keepers = [net.callback("best_weights") for net in self.nets_]
             with unchanged_on_error(self.nets_) as before:
@@ -159,7 +169,11 @@ class RecurrentEstimator(SequenceEstimator):
         choices = (self.window_scaling, self.standardize, self.return_sequences, channels)
         if not keep:
             self._scaling = Scaling.fit(
-                train, window=self.window_scaling, standardize=self.standardize, scale_targets=scale_targets
+                train,
+                window=self.window_scaling,
+                standardize=self.standardize,
+                scale_targets=scale_targets,
+                align=self._aligns_targets,
             )
             self._scaling_choices = choices
         elif choices != self._scaling_choices:
@@ -216,14 +230,20 @@ class RecurrentEstimator(SequenceEstimator):
         return first, self._dataset(valid, base)
 
     def _dataset(self, data: Labelled, base: torch.Tensor) -> SequenceDataset:
-        return SequenceDataset(base, data.sequences, self._scaling.inputs, *self._scaling.scaled_targets(data))
+        targets = self._scaling.scaled_targets(data)
+        return SequenceDataset(base, data.sequences, self._scaling.inputs, *targets, self._for_loss(data))
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
     def _new_net(
-        self, train: Labelled, valid: SequenceDataset | None, number: int, rng: np.random.RandomState
+        self,
+        train: Labelled,
+        datasets: tuple[SequenceDataset, SequenceDataset | None],
+        number: int,
+        rng: np.random.RandomState,
     ) -> RecurrentNet:
-        """A skorch net with its initial weights; `number` counts those of an ensemble."""
+        """A skorch net with its initial weights, for a training and a validation set; `number` counts an ensemble's."""
+        valid = datasets[1]
         self._made_with = self._architecture()
         module, module_args = self._module()
         criterion, criterion_args = self._criterion()
@@ -255,6 +275,7 @@ class RecurrentEstimator(SequenceEstimator):
             valid_dataset=valid,
             validate_every=self.validate_every,
             average_weights=judged,
+            teacher_forcing=self._teacher_forcing(),
             callbacks=[*self._callbacks(valid is not None, judged, number), *(given or [])],
             device=self.device_,
             verbose=0,
@@ -266,7 +287,7 @@ class RecurrentEstimator(SequenceEstimator):
         )
         with seeded_initialisation(int(rng.randint(LARGEST_SEED))):
             net.initialize()
-        net.check_loss()
+        net.check_loss(datasets[0])
         return net
 
     def _optimizer_args(self, optimizer: Any, given: dict[str, Any]) -> dict[str, Any]:

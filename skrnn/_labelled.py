@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skrnn._row_map import UNKNOWN
-from skrnn._scaling import InputScaling, TargetScaling, fit_input_scaling, fit_target_scaling, target_rows
+from skrnn._scaling import (
+    InputScaling,
+    TargetScaling,
+    aligned_target_scaling,
+    fit_input_scaling,
+    fit_target_scaling,
+    target_rows,
+)
 from skrnn._step_targets import judged_steps
 from skrnn._targets import Targets
 from skrnn._validation import Sequences
@@ -60,7 +67,9 @@ class Scaling:
     baseline: np.ndarray
 
     @classmethod
-    def fit(cls, train: Labelled, *, window: str | None, standardize: bool, scale_targets: bool) -> Scaling:
+    def fit(
+        cls, train: Labelled, *, window: str | None, standardize: bool, scale_targets: bool, align: bool = False
+    ) -> Scaling:
         """Measure mean and scale of inputs and targets.
 
         Parameters
@@ -71,6 +80,8 @@ class Scaling:
         standardize : bool
         scale_targets : bool
             Whether targets are standardised where `standardize` is True.
+        align : bool
+            Whether a target is scaled as the channel that it is the future of (`aligned_target_scaling`).
         """
         channels, values = train.targets.channels, train.targets.values
         followed = np.unique(channels[channels != UNKNOWN])
@@ -86,8 +97,19 @@ class Scaling:
             window=window,
             channels=followed if len(followed) else np.arange(train.sequences.n_channels),
         )
-        rows = _rows(inputs, train.sequences, channels, values.ndim)
-        targets = fit_target_scaling(values, train.weight, standardize=standardize and scale_targets, rows=rows)
+        scales = standardize and scale_targets
+        if align:
+            targets = aligned_target_scaling(
+                values,
+                train.weight,
+                standardize=scales,
+                inputs=inputs,
+                channels=channels,
+                n_outputs=train.targets.n_outputs,
+            )
+        else:
+            rows = _rows(inputs, train.sequences, channels, values.ndim)
+            targets = fit_target_scaling(values, train.weight, standardize=scales, rows=rows)
         known = ~np.isnan(values)
         samples = tuple(range(values.ndim - 1))
         total = np.where(known, values, 0.0).sum(axis=samples)
@@ -131,6 +153,17 @@ class Scaling:
         if not quantiles:
             return self.targets.restore(outputs, rows)
         return np.moveaxis(self.targets.restore(np.moveaxis(outputs, -1, 0), rows), 0, -1)
+
+    def offsets_and_units(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        """What 0 and 1 of a net's output are in the user's units, both (n_samples, n_columns)."""
+        zeros = np.zeros((len(sequences), len(self.channels)))
+        offsets = self.restore(zeros, sequences, by_step=False, quantiles=False)
+        return offsets, self.restore(zeros + 1, sequences, by_step=False, quantiles=False) - offsets
+
+    def for_columns(self, columns: np.ndarray) -> Scaling:
+        """The scaling of other target columns: column j of the new ones is column ``columns[j]`` of these."""
+        targets = TargetScaling(self.targets.mean[columns], self.targets.scale[columns])
+        return replace(self, targets=targets, channels=self.channels[columns], baseline=self.baseline[columns])
 
     def naive_forecast(self, sequences: Sequences) -> np.ndarray:
         """The last value where a column is the future of a channel, else the training mean: (n_samples, n_columns)."""

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
+from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
-from skrnn.nn._dropout import Dropout
-from skrnn.nn._losses import PinballLoss
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -46,6 +45,8 @@ class RecurrentNet(NeuralNet):
         Judged after every epoch; dropped when training ends.
     validate_every : int or None
         Batches between two validations. Each such part then stands where skorch has an epoch, with a row in history.
+    teacher_forcing : float, str or None
+        How often the module is fed its targets in training (see `forcing_ratio`). None: it takes no targets.
     average_weights : bool
         Judge a moving average of the weights in place of the weights; callbacks at the end of an epoch see it too.
     **kwargs
@@ -71,6 +72,7 @@ class RecurrentNet(NeuralNet):
         valid_dataset: SequenceDataset | None = None,
         validate_every: int | None = None,
         average_weights: bool = False,
+        teacher_forcing: float | str | None = None,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
         train_split: Any = None,
@@ -83,6 +85,7 @@ class RecurrentNet(NeuralNet):
         self.valid_dataset = valid_dataset
         self.validate_every = validate_every
         self.average_weights = average_weights
+        self.teacher_forcing = teacher_forcing
         self._lowest: dict[str, float] = {}  # loss, in training and validation
         super().__init__(
             *args,
@@ -181,9 +184,9 @@ class RecurrentNet(NeuralNet):
         del self.history[state["n_rows"] :]
 
     def _generators(self) -> list[torch.Generator]:
-        """What draws the order of the rows and the dropout masks."""
-        parts = [part for part in self.module_.modules() if isinstance(part, Dropout)]
-        return [self.iterator_train__generator, *(part.generator for part in parts)]
+        """What draws the order of the rows, the dropout masks and the coins of teacher forcing."""
+        drawn = [getattr(part, "generator", None) for part in self.module_.modules()]
+        return [self.iterator_train__generator, *(one for one in drawn if isinstance(one, torch.Generator))]
 
     # -- copies and pickles; skorch 1.1 writes what torch from 2.6 on refuses to read ------------------------------
 
@@ -265,10 +268,19 @@ class RecurrentNet(NeuralNet):
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Prediction, loss and gradients of one batch; the module is in training mode since the epoch began."""
         inputs, targets = batch
-        y_pred = self.infer(inputs)
+        y_pred = self.infer(inputs, **self._teaching(inputs, targets))
         loss = self.get_loss(y_pred, targets, X=inputs, training=True)
         loss.backward()
         return {"loss": loss, "y_pred": y_pred}
+
+    def _teaching(self, inputs: Inputs, targets: Tensor) -> dict[str, Any]:
+        """What a module with teacher forcing is given in training: its targets (NaN where unknown) and how often."""
+        if self.teacher_forcing is None:
+            return {}
+        weights = inputs["weights"]
+        known = targets if weights is None else targets.masked_fill(weights == 0, torch.nan)
+        progress = self.n_steps_ / max(1, self._total_steps)
+        return {"targets": known, "teacher_forcing": forcing_ratio(self.teacher_forcing, progress)}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Prediction and loss of one batch, without gradients."""
@@ -283,18 +295,19 @@ class RecurrentNet(NeuralNet):
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean over the batch of weight times loss; the weights of a row are 1 in all, on average over the rows."""
-        loss = self.criterion_(y_pred, y_true)  # (batch, [steps,] n_columns)
+        loss = self.criterion_(y_pred, y_true, **X.get("loss", {}))  # (batch, [steps,] n_columns)
         return loss.mean() if X["weights"] is None else (loss * X["weights"]).sum() / len(loss)
 
-    def check_loss(self) -> None:
-        """Raise ValueError unless the loss has one number for each target."""
+    def check_loss(self, dataset: SequenceDataset) -> None:
+        """Raise ValueError unless the loss has one number for each target; `dataset` is what it will be trained on."""
         n_outputs = self.module__n_outputs
         x = torch.zeros(2, 1, self.module__n_channels, dtype=self.module__dtype, device=self.device)
         with torch.no_grad():
             outputs = self.module_.eval()(x)
-        targets = torch.zeros(*outputs.shape[: outputs.ndim - isinstance(self.criterion_, PinballLoss)]).to(outputs)
+        targets = torch.zeros_like(self.point_forecast(outputs))
+        given = dataset.batch(torch.zeros(2, dtype=torch.long, device=self.device))[0].get("loss", {})
         try:
-            shape = tuple(self.criterion_(outputs, targets).shape)
+            shape = tuple(self.criterion_(outputs, targets, **given).shape)
         except (RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"The loss {self.criterion.__name__} failed on predictions and targets of {n_outputs} zero(s): {error}"
@@ -306,8 +319,8 @@ class RecurrentNet(NeuralNet):
             )
 
     def point_forecast(self, y_pred: Tensor) -> Tensor:
-        """One number for each target: of quantiles the one nearest to the median."""
-        return y_pred[..., self.criterion_.central] if isinstance(self.criterion_, PinballLoss) else y_pred
+        """One number for each target: of quantiles the one nearest to the median, of a distribution its location."""
+        return self.criterion_.point(y_pred) if hasattr(self.criterion_, "point") else y_pred
 
     # -- the loop --------------------------------------------------------------------------------------------------
 

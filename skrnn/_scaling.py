@@ -231,3 +231,42 @@ def fit_target_scaling(
     variance = (weight * np.where(known, values - mean, 0) ** 2).sum(axis=samples) / total
     scale = np.where(np.sqrt(variance) > TINY * (1 + np.abs(mean)), np.sqrt(variance), 1.0)
     return TargetScaling(mean, scale)
+
+
+def aligned_target_scaling(
+    values: np.ndarray,
+    sample_weight: np.ndarray | None,
+    *,
+    standardize: bool,
+    inputs: InputScaling,
+    channels: np.ndarray,
+    n_outputs: int,
+) -> TargetScaling:
+    """Scale targets exactly as the channels that they are the future of, alike at every step of the horizon.
+
+    A decoder that is fed its own forecasts then reads the same units as the encoder, at any step. Outputs that follow
+    no channel are standardised over all steps together.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+        The outputs of a step side by side.
+    sample_weight : ndarray of shape (n_samples,) or None
+    standardize : bool
+    inputs : InputScaling
+    channels : ndarray of int, shape (n_columns,)
+    n_outputs : int
+    """
+    n_columns = values.shape[1]
+    by_output = values.reshape(-1, n_outputs)  # (n_samples * horizon, n_outputs)
+    weight = None if sample_weight is None else np.repeat(sample_weight, n_columns // n_outputs)
+    pooled = fit_target_scaling(by_output, weight, standardize=standardize, rows=None)
+    mean, scale = np.tile(pooled.mean, n_columns // n_outputs), np.tile(pooled.scale, n_columns // n_outputs)
+    for j in np.flatnonzero(channels >= 0):
+        channel = channels[j]
+        if inputs.window is None:
+            mean[j], scale[j] = inputs.mean[channel], inputs.scale[channel]
+        else:  # the window's own values are taken off before (`target_rows`)
+            shifts = inputs.window in SHIFTS
+            mean[j], scale[j] = 0.0, inputs.scale[channel] * inputs.spread[channel] if shifts else 1.0
+    return TargetScaling(mean, scale)

@@ -41,6 +41,11 @@ class Targets:
     shifts: np.ndarray
 
     @property
+    def n_outputs(self) -> int:
+        """Outputs of a step: (horizon, n_outputs) has so many, every other shape one."""
+        return self.shape[-1] if len(self.shape) == 2 else 1
+
+    @property
     def reach(self) -> int:
         """How many rows ahead the furthest column looks."""
         return int(self.shifts.max(initial=0))

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight
 
-from skrnn._hyperparameters import (
-    QUANTILES,
-    check_loss,
-    check_net_hyperparameters,
-    check_quantiles,
-    learns_quantiles,
-    warn_of_idle_hyperparameters,
-)
-from skrnn._inspection import InspectableEstimator
-from skrnn._labelled import Labelled
+from skrnn._hyperparameters import QUANTILES, check_loss, check_net_hyperparameters, check_quantiles, learns_quantiles
 from skrnn._parameters import check_int
-from skrnn._row_map import UNKNOWN
-from skrnn._runtime import draw_seed
-from skrnn._step_targets import as_passed, check_step_targets, judged_steps, last_steps, step_targets
-from skrnn._targets import Targets, check_y, copied_channel, explicit_targets, future_of_series, misread_series
+from skrnn._regression import RegressionEstimator
+from skrnn._step_targets import last_steps, step_targets
+from skrnn._targets import Targets, copied_channel, explicit_targets, future_of_series, misread_series
 from skrnn._validation import Sequences
-from skrnn.metrics import r2_score, steps_as_rows
 from skrnn.nn._losses import LOSSES, central_quantile
 from skrnn.nn._models import SequenceModel
-
-VALIDATION_RECIPE = (
-    "Call sklearn.set_config(enable_metadata_routing=True), give this step .set_fit_request(X_val=True, y_val=True), "
-    "build Pipeline([...], transform_input=['X_val']), and pass X_val and y_val to the fit of the pipeline."
-)
 
 
 def _has_quantiles(estimator: Any) -> bool:
@@ -44,7 +25,7 @@ def _has_quantiles(estimator: Any) -> bool:
     return True
 
 
-class RNNRegressor(RegressorMixin, InspectableEstimator):
+class RNNRegressor(RegressionEstimator):
     """Recurrent network that reads a sequence and predicts one or more numbers.
 
     Takes the place of Ridge or a forest for time series (behind `SlidingWindowTransformer`) and for any other
@@ -350,90 +331,6 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         self.verbose = verbose
         self.net_params = net_params
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> RNNRegressor:
-        """Train the net.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_steps, n_channels), list of arrays, windows, or 2-D table
-            See the notes of the class.
-        y : array-like of shape (n_samples,), (n_samples, n_outputs) or (n_samples, horizon[, n_outputs])
-            Targets, NaN where unknown; with `horizon` set, the series itself.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Not negative.
-        X_val, y_val : like X and y, default=None
-            Judge the epochs by these instead of rows held out.
-
-        Returns
-        -------
-        self : RNNRegressor
-
-        Raises
-        ------
-        ValueError
-            A parameter, X or y is not what it must be (before training starts; a former fit stays), or the loss
-            became NaN in the first epoch.
-
-        Warns
-        -----
-        ConvergenceWarning
-            The loss still fell at `max_epochs`, or became NaN.
-        UserWarning
-            A parameter was set that does nothing here, or y is a channel of X at the same row.
-        """
-        with self._left_as_it_was():
-            self._train(X, y, sample_weight, X_val, y_val)
-            self._report()
-        return self
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> RNNRegressor:
-        """Train for one pass over further rows, going on with the weights and the state of the optimizer.
-
-        The first call (of an estimator that is not fitted) fixes channels, shape of y, standardisation and
-        precision by its rows, so let it have typical ones. The learning rate is `lr`; schedule, validation, early
-        stopping and `max_steps` do not apply.
-
-        Parameters
-        ----------
-        X, y, sample_weight : as for `fit`
-
-        Returns
-        -------
-        self : RNNRegressor
-
-        Raises
-        ------
-        ValueError
-            As in `fit`; also X with other channels, or y of another shape, than in the first call.
-
-        Warns
-        -----
-        ConvergenceWarning
-            The loss became NaN; the weights before this call were kept.
-
-        Notes
-        -----
-        `lr`, `gradient_clip`, `batch_size` and `shuffle` may change from call to call, other parameters of the net
-        and its training may not. An error or Ctrl-C leaves the nets as they were before the call.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skrnn import RNNRegressor
-        >>> X = np.random.default_rng(0).normal(size=(90, 7, 2))
-        >>> net = RNNRegressor("gru", hidden_size=5, random_state=0)
-        >>> for rows in np.split(np.arange(90), 3):
-        ...     net = net.partial_fit(X[rows], X[rows, -1, 0])
-        >>> len(net.history_)
-        3
-        """
-        with self._left_as_it_was():
-            self._check_parameters()
-            data = self._labelled(X, y, sample_weight, reset=not hasattr(self, "nets_"))
-            rng = np.random.RandomState(draw_seed(self.random_state))
-            self._train_one_pass(data.take(self._learning_rows(data)), rng, scale_targets=True)
-        return self
-
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict one row of targets for each row of X.
 
@@ -485,91 +382,7 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
         sequences = self._checked_for_prediction(X)
         return self._as_user_sees(self._raw_predict(sequences), sequences)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the coefficient of determination R² over all known targets.
-
-        Parameters
-        ----------
-        X : like X in `fit`
-        y : like y in `fit`
-            NaN is skipped; with `horizon` set, the futures that lie within the rows given are compared. With
-            `return_sequences` all steps count alike, but of windows of a series only the last step of each: the
-            others are those of earlier windows.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-            The mean over outputs (and steps); 1 is perfect, 0 is the mean of y.
-        """
-        truth = self._align_targets(X, y)
-        prediction = self.predict(X)
-        if self._by_step:  # all steps of all rows in one column for each output
-            truth, prediction, sample_weight = steps_as_rows(truth, prediction, sample_weight)
-        return r2_score(truth, prediction, sample_weight=sample_weight)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def _align_targets(self, X: Any, y: Any) -> np.ndarray:
-        """y in the shape of `predict(X)`, NaN where a target is unknown; scorers of skrnn.metrics ask for it."""
-        sequences = self._checked_for_prediction(X)
-        if self._by_step:
-            return as_passed(judged_steps(check_step_targets(y, sequences), sequences), sequences)
-        y = check_y(y, len(sequences), type(self).__name__)
-        if self.horizon is None:
-            return y
-        targets = future_of_series(y, sequences, self.horizon, None, may_be_unknown=True)
-        return targets.values.reshape(len(y), *targets.shape)
-
-    def _as_user_sees(self, values: np.ndarray, sequences: Sequences) -> Any:
-        """(n_samples, [n_steps,] n_columns, ...) -> the shape that y had, and behind it whatever axes follow."""
-        lead = 2 if self._by_step else 1
-        values = values.reshape(*values.shape[:lead], *self._target_shape, *values.shape[lead + 1 :])
-        return as_passed(values, sequences) if self._by_step else values
-
     # -- what fit is given -----------------------------------------------------------------------------------------
-
-    def _train(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> None:
-        self._check_parameters()
-        data = self._labelled(X, y, sample_weight, reset=True)
-        held_out = self._check_validation_set(X_val, y_val)
-        judged = held_out is not None or self._holds_out(len(data.learning_rows()))
-        warn_of_idle_hyperparameters(self, judged=judged, given=held_out is not None)
-        rng = np.random.RandomState(draw_seed(self.random_state))
-        train, valid = self._split(data, held_out, rng)
-        del data  # what belongs to rows without a target is not kept while the net trains
-        self._fit_nets(train, valid, rng, scale_targets=True)
-
-    def _labelled(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> Labelled:
-        """Checked sequences, targets (called `name`) and weights; `reset` records what `predict` will need of them."""
-        sequences = self._check_X(X, reset=reset)
-        if self.return_sequences:
-            y = check_step_targets(y, sequences)
-        else:
-            y = check_y(y, len(sequences), type(self).__name__)
-        targets = self._targets(y, sequences)
-        if reset:
-            self._check_patch(sequences)
-            self._by_step = self.return_sequences
-            self._target_columns = targets.channels
-            self._n_steps_seen = sequences.n_steps
-            self._target_shape = targets.shape
-            n_outputs = 1 if y.ndim == 1 + self.return_sequences else y.shape[-1]
-            outputs = targets.channels[-n_outputs:]
-            self.target_channels_ = None if (outputs == UNKNOWN).all() else outputs
-        elif targets.shape != self._target_shape:
-            raise ValueError(
-                f"{name} has rows of shape {targets.shape}, but those of y in `fit` have {self._target_shape}."
-            )
-        targets = replace(targets, channels=self._target_columns)  # few rows may not show which channel y follows
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-            if not sample_weight.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-        return Labelled(sequences, targets, sample_weight)
 
     def _targets(self, y: np.ndarray, sequences: Sequences) -> Targets:
         named = self._resolve_target_channels()
@@ -603,20 +416,6 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
             )
         return targets
 
-    def _check_validation_set(self, X_val: Any, y_val: Any) -> Labelled | None:
-        if (X_val is None) != (y_val is None):
-            raise ValueError(
-                "X_val and y_val go together, but only one of them was given. In a Pipeline: " + VALIDATION_RECIPE
-            )
-        if X_val is None:
-            return None
-        if self._layout == "sequences" and getattr(X_val, "ndim", None) == 2:
-            raise ValueError(
-                f"X_val must be sequences (3-D or ragged) like X, got a 2-D table of shape {X_val.shape}. In a "
-                "Pipeline an X_val for this step has not passed the steps before. " + VALIDATION_RECIPE
-            )
-        return self._labelled(X_val, y_val, None, reset=False, name="y_val")
-
     # -- parameters ------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
@@ -633,14 +432,6 @@ class RNNRegressor(RegressorMixin, InspectableEstimator):
                     f"Set horizon=None and pass past_targets(future_targets(y, {self.horizon}), window) as y, or set "
                     "return_sequences=False."
                 )
-
-    def _check_patch(self, sequences: Sequences) -> None:
-        if self.patch_size > sequences.n_steps:
-            columns = f" (n_features={self.n_features_in_})" if self._layout == "table" else ""
-            raise ValueError(
-                f"patch_size={self.patch_size} is longer than the sequences of X, which have {sequences.n_steps} "
-                f"step(s){columns}. Take a patch_size of at most that, or a longer window."
-            )
 
     # -- the net ---------------------------------------------------------------------------------------------------
 

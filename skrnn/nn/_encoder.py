@@ -15,7 +15,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    cell, n_channels, hidden_size, n_layers, bidirectional, dropout
+    cell, n_channels, hidden_size, n_layers, bidirectional, dropout, keep_states
         See `RecurrentStack`.
     input_dropout : float
         Share of the input values set to zero in training.
@@ -46,6 +46,8 @@ class Encoder(nn.Module):
         conv_kernel_size: int,
         patch_size: int,
         generator: torch.Generator,
+        *,
+        keep_states: bool = False,
     ) -> None:
         super().__init__()
         self.input_dropout = Dropout(input_dropout, generator)
@@ -57,7 +59,9 @@ class Encoder(nn.Module):
         if patch_size > 1:
             self.patches = PatchEmbedding(n_channels, patch_size, hidden_size, generator)
             n_channels = hidden_size
-        self.recurrent = RecurrentStack(cell, n_channels, hidden_size, n_layers, bidirectional, dropout, generator)
+        self.recurrent = RecurrentStack(
+            cell, n_channels, hidden_size, n_layers, bidirectional, dropout, generator, keep_states=keep_states
+        )
         self.output_size = self.recurrent.output_size
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> LayerOutputs:

@@ -7,14 +7,19 @@ last step; the backward direction runs over each row reversed within its own len
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skrnn.nn._dropout import Dropout
+
+State = tuple[Tensor, ...]
+"""The state of one layer and direction, (h,) or for an LSTM (h, carry), each (batch, hidden)."""
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn": nn.RNN,
@@ -40,12 +45,16 @@ class LayerOutputs:
     lengths : LongTensor of shape (batch,) or None
     reversal : LongTensor of shape (batch, steps) or None
         From `reversed_steps`, where there is a backward direction and lengths differ.
+    states : list of State
+        With ``keep_states`` of `RecurrentStack`, the state after the last valid step: layer by layer, forward before
+        backward.
     """
 
     directions: list[Tensor]
     carries: list[Tensor]
     lengths: Tensor | None
     reversal: Tensor | None
+    states: list[State] = field(default_factory=list)
 
     def final(self) -> Tensor:
         """The state after the last valid step; of the backward direction, after the first: (batch, features)."""
@@ -80,6 +89,8 @@ class RecurrentStack(nn.Module):
         Between layers, in training only.
     generator : torch.Generator
         Draws the initial weights and the dropout masks.
+    keep_states : bool
+        Keep the state of each layer after the last valid step, for a decoder that begins there.
     """
 
     def __init__(
@@ -91,11 +102,14 @@ class RecurrentStack(nn.Module):
         bidirectional: bool,
         dropout: float,
         generator: torch.Generator,
+        *,
+        keep_states: bool = False,
     ) -> None:
         super().__init__()
         n_directions = 2 if bidirectional else 1
         self.output_size = n_directions * hidden_size
         self.n_directions = n_directions
+        self.keep_states = keep_states
         self.recurrences = nn.ModuleList()  # layer by layer, forward before backward
         for layer in range(n_layers):
             n_inputs = n_channels if layer == 0 else self.output_size
@@ -105,7 +119,7 @@ class RecurrentStack(nn.Module):
         for recurrence in self.recurrences:
             initialise(recurrence, cell, generator)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> LayerOutputs:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, initial: Sequence[State] | None = None) -> LayerOutputs:
         """Return the outputs of the last layer.
 
         Parameters
@@ -114,26 +128,59 @@ class RecurrentStack(nn.Module):
             Valid steps first, padding (any finite value) after.
         lengths : LongTensor of shape (batch,) or None
             Valid steps of each row; None when all are valid.
+        initial : sequence of State or None
+            Where each layer and direction begins, in the order of `recurrences`; None means zeros.
         """
         reversal = None
         if self.n_directions == 2 and lengths is not None:
             reversal = reversed_steps(lengths, x.shape[1])
+        states: list[State] = []
         last_layer = len(self.recurrences) - self.n_directions
         for layer in range(0, last_layer, self.n_directions):
-            outputs = LayerOutputs(*self.run_layer(layer, x, reversal), lengths, reversal)
-            x = self.dropout(outputs.steps())  # (batch, steps, directions * hidden)
-        return LayerOutputs(*self.run_layer(last_layer, x, reversal), lengths, reversal)
+            directions, carries, after = self.run_layer(layer, x, lengths, reversal, initial)
+            states += after
+            x = self.dropout(LayerOutputs(directions, carries, lengths, reversal).steps())  # (batch, steps, features)
+        directions, carries, after = self.run_layer(last_layer, x, lengths, reversal, initial)
+        return LayerOutputs(directions, carries, lengths, reversal, states + after)
 
-    def run_layer(self, layer: int, x: Tensor, reversal: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
-        """Outputs (batch, steps, hidden) and LSTM carries (batch, hidden) of each direction of a layer."""
-        outputs, carries = [], []
+    def run_layer(
+        self,
+        layer: int,
+        x: Tensor,
+        lengths: Tensor | None,
+        reversal: Tensor | None,
+        initial: Sequence[State] | None,
+    ) -> tuple[list[Tensor], list[Tensor], list[State]]:
+        """Outputs (batch, steps, hidden), LSTM carries (batch, hidden) and kept states of each direction of a layer."""
+        outputs, carries, states = [], [], []
         for direction in range(self.n_directions):
+            recurrence = self.recurrences[layer + direction]
+            begin = None if initial is None else as_torch_takes_it(initial[layer + direction])
             read = x if direction == 0 else reverse(x, reversal)
-            output, state = self.recurrences[layer + direction](read)
+            if self.keep_states and lengths is not None and isinstance(recurrence, nn.LSTM):
+                output, state = run_packed(recurrence, read, lengths, begin)  # the carry exists at the end only
+            else:
+                output, state = recurrence(read, begin)
             outputs.append(output)
             if isinstance(state, tuple):
                 carries.append(state[1][0])  # (batch, hidden)
-        return outputs, carries
+            if self.keep_states:
+                final = last_step(output, lengths)
+                states.append((final, carries[-1]) if isinstance(state, tuple) else (final,))
+        return outputs, carries, states
+
+
+def as_torch_takes_it(state: State) -> Tensor | tuple[Tensor, ...]:
+    """A state with torch's axis of layers in front: a tuple for an LSTM, else h alone."""
+    with_axis = tuple(part[None].contiguous() for part in state)  # (1, batch, hidden)
+    return with_axis if len(with_axis) > 1 else with_axis[0]
+
+
+def run_packed(recurrence: nn.Module, x: Tensor, lengths: Tensor, begin: Any) -> tuple[Tensor, Any]:
+    """Run each row for its own length only, so that the state is the one after its last valid step."""
+    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    output, state = recurrence(packed, begin)
+    return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0], state
 
 
 def join(directions: list[Tensor]) -> Tensor:

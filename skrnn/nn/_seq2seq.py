@@ -1,0 +1,243 @@
+"""The whole net of a forecaster: encoder, bridge, decoder; one net for all channels, or one for each alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skrnn.nn._decoder import AutoregressiveDecoder, Choose, Decoded, DirectDecoder, ParallelDecoder
+from skrnn.nn._distributions import Emission
+from skrnn.nn._encoder import Encoder
+from skrnn.nn._memory import Bridge, Memory, in_segments, last_steps, own_past
+from skrnn.nn._output import LinearSkip
+
+
+class Seq2SeqModel(nn.Module):
+    """Reads a window and forecasts `horizon` steps of `n_outputs / horizon` outputs.
+
+    Parameters
+    ----------
+    cell, n_channels, hidden_size, n_layers, bidirectional, dropout, input_dropout
+        See `Encoder`, which has the next two and `patch_size` too.
+    conv_channels, conv_kernel_size
+        A convolution in front of the encoder.
+    n_outputs : int
+        Columns of the targets: horizon times outputs, the outputs of a step side by side.
+    horizon : int
+    decoder : {"autoregressive", "direct", "parallel"}
+    attention : {"additive", "dot"} or None
+    patch_size : int
+        Steps embedded as one in the encoder, and steps of a segment of the decoder.
+    shared : bool
+        Apply one net to each target channel as a series of its own, the other channels beside it.
+    linear_skip : bool
+    n_steps : int
+        Length of the window that the linear skip reads.
+    target_channels : tuple of int
+        The channel that holds the past of each output, -1 for none: a learned vector stands in its place.
+    future_channels : tuple of int
+        Channels that hold, `horizon` rows early, what is known ahead; the decoder reads their last `horizon` steps.
+    layer_norm : bool
+    emission : str
+    n_parameters, central : int
+        See `Emission`.
+    seed : int
+        Decides the initial weights, the dropout masks and the coins of teacher forcing.
+    dtype : torch.dtype
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        n_channels: int,
+        n_outputs: int,
+        hidden_size: int,
+        horizon: int,
+        decoder: str = "autoregressive",
+        attention: str | None = None,
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        conv_channels: int | None = None,
+        conv_kernel_size: int = 5,
+        patch_size: int = 1,
+        shared: bool = False,
+        linear_skip: bool = False,
+        n_steps: int = 1,
+        target_channels: tuple[int, ...] = (-1,),
+        future_channels: tuple[int, ...] = (),
+        layer_norm: bool = False,
+        emission: str = "point",
+        n_parameters: int = 1,
+        central: int = 0,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.horizon = horizon
+        self.shared = shared
+        self.series = list(target_channels)  # with `shared`: those that become series of their own
+        self.beside = [channel for channel in range(n_channels) if channel not in target_channels]
+        if shared:
+            n_channels = 1 + len(self.beside)
+            future_channels = tuple(1 + self.beside.index(channel) for channel in future_channels)
+            target_channels = (0,)
+        self.target_channels, self.future_channels = target_channels, list(future_channels)
+        self.emission = Emission(emission, n_parameters, central)
+        self.encoder = Encoder(
+            cell,
+            n_channels,
+            hidden_size,
+            n_layers,
+            bidirectional,
+            dropout,
+            input_dropout,
+            conv_channels,
+            conv_kernel_size,
+            patch_size,
+            generator,
+            keep_states=True,
+        )
+        self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional, generator)
+        self.patch_size = patch_size
+        self.start: nn.Parameter | None = None
+        if decoder == "autoregressive" and min(target_channels) < 0:
+            self.start = nn.Parameter(torch.zeros(patch_size, len(target_channels)))
+        self.skip = LinearSkip(target_channels, n_channels, n_steps, horizon) if linear_skip else None
+        n_series, n_future = len(target_channels), len(future_channels)
+        last: dict[str, Any] = {"emission": self.emission, "layer_norm": layer_norm, "generator": generator}
+        memory_size = self.encoder.output_size
+        self.decoder: DirectDecoder | ParallelDecoder | AutoregressiveDecoder
+        if decoder == "direct":
+            self.decoder = DirectDecoder(memory_size, horizon, n_series, n_future, **last)
+        else:
+            sizes = (cell, hidden_size, n_layers, dropout, memory_size, n_series, n_future)
+            if decoder == "parallel":
+                n_segments = -(-horizon // patch_size)
+                self.decoder = ParallelDecoder(*sizes, n_segments, patch_size, attention, **last)
+            else:
+                self.decoder = AutoregressiveDecoder(*sizes, patch_size, attention, **last)
+        self.to(dtype)
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        targets: Tensor | None = None,
+        teacher_forcing: float = 0.0,
+        horizon: int | None = None,
+    ) -> Tensor:
+        """Forecast from windows x (batch, steps, channels).
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, steps, channels)
+            Valid steps first, zeros after.
+        lengths : LongTensor of shape (batch,) or None
+        targets : Tensor of shape (batch, n_outputs) or None
+            In training, what an autoregressive decoder may be fed; NaN where unknown.
+        teacher_forcing : float
+            How often it is.
+        horizon : int or None
+            Steps to forecast, where they are not those of the training.
+
+        Returns
+        -------
+        Tensor of shape (batch, horizon * outputs), with an axis of parameters behind it where there are several
+        """
+        horizon = self.horizon if horizon is None else horizon
+        forced = {}
+        if targets is not None and isinstance(self.decoder, AutoregressiveDecoder):
+            by_step = targets.unflatten(1, (self.horizon, -1))  # (batch, horizon, outputs)
+            by_step = self._split_outputs(by_step)
+            segments = in_segments(by_step, self.decoder.segment_size, fill=torch.nan)
+            forced = {"targets": segments, "teacher_forcing": teacher_forcing}
+        parameters, _ = self._decode(x, lengths, horizon, **forced)
+        return self._columns(parameters, horizon)
+
+    def sample(
+        self, x: Tensor, lengths: Tensor | None, n_paths: int, draw: Choose, horizon: int | None = None
+    ) -> Tensor:
+        """Paths drawn by `draw` from the parameters of each block, (batch, n_paths, horizon * outputs).
+
+        A block is a segment of an autoregressive decoder, which goes on from the values drawn, else the whole
+        horizon.
+
+        Parameters
+        ----------
+        draw : callable
+            Parameters (rows, steps, outputs, n_parameters) -> values (rows, steps, outputs).
+        """
+        horizon = self.horizon if horizon is None else horizon
+        if isinstance(self.decoder, AutoregressiveDecoder):
+            blocks: list[Tensor] = []
+
+            def choose(parameters: Tensor) -> Tensor:
+                blocks.append(draw(parameters))
+                return blocks[-1]
+
+            self._decode(x, lengths, horizon, n_times=n_paths, choose=choose)
+            values = torch.cat(blocks, dim=1)[:, :horizon]
+        else:
+            parameters, _ = self._decode(x, lengths, horizon)
+            parameters = parameters.flatten(1, 2)[:, :horizon].repeat_interleave(n_paths, 0)
+            values = draw(parameters)  # (batch * n_paths, horizon, outputs)
+        n_series = len(self.series) if self.shared else 1
+        values = values.unflatten(0, (-1, n_series, n_paths))  # (batch, n_series, n_paths, horizon, outputs)
+        return values.permute(0, 2, 3, 1, 4).flatten(2)  # (batch, n_paths, horizon * n_series * outputs)
+
+    def attend(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Weights of the attention, (batch, [n_series *] segments, encoder steps)."""
+        weights = self._decode(x, lengths, self.horizon)[1]
+        assert weights is not None
+        return weights.unflatten(0, (len(x), -1)).flatten(1, 2)
+
+    def encode(self, x: Tensor, lengths: Tensor | None) -> tuple[Any, int]:
+        """What the encoder gives, and how many series it read for each row."""
+        x, lengths = self._split_channels(x, lengths)
+        return self.encoder(x, lengths), len(self.series) if self.shared else 1
+
+    def _decode(self, x: Tensor, lengths: Tensor | None, horizon: int, *, n_times: int = 1, **how: Any) -> Decoded:
+        """Parameters (rows, segments, size, outputs, n_parameters), and the attention; each row `n_times` in a row."""
+        x, lengths = self._split_channels(x, lengths)
+        outputs = self.encoder(x, lengths)
+        start = own_past(x, lengths, self.target_channels, self.patch_size)
+        if self.start is not None:
+            known = torch.tensor([channel >= 0 for channel in self.target_channels], device=x.device)
+            start = torch.where(known, start, self.start)
+        memory = Memory(outputs.final(), self.bridge(outputs), outputs.steps(), outputs.valid(), start)
+        future = x.new_zeros(len(x), max(horizon, self.horizon), 0)  # fewer steps are cut off afterwards
+        if self.future_channels:
+            future = last_steps(x, lengths, self.horizon)[..., self.future_channels]
+        segments = in_segments(future, self.decoder.segment_size)
+        skips = None if self.skip is None else in_segments(self.skip(x, lengths), self.decoder.segment_size)
+        if n_times > 1:
+            memory, segments = memory.repeat(n_times), segments.repeat_interleave(n_times, 0)
+            skips = None if skips is None else skips.repeat_interleave(n_times, 0)
+        return self.decoder(memory, segments, skips, **how)
+
+    def _split_channels(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """With `shared`, (batch, steps, channels) -> (batch * n_series, steps, 1 + channels beside the targets)."""
+        if not self.shared:
+            return x, lengths
+        each = [torch.cat([x[..., channel : channel + 1], x[..., self.beside]], dim=2) for channel in self.series]
+        if lengths is not None:
+            lengths = lengths.repeat_interleave(len(self.series))
+        return torch.stack(each, dim=1).flatten(0, 1), lengths
+
+    def _split_outputs(self, by_step: Tensor) -> Tensor:
+        """With `shared`, (batch, horizon, n_series) -> (batch * n_series, horizon, 1)."""
+        return by_step.transpose(1, 2).flatten(0, 1)[..., None] if self.shared else by_step
+
+    def _columns(self, parameters: Tensor, horizon: int) -> Tensor:
+        """(rows, segments, size, outputs, n_parameters) -> (batch, horizon * outputs[, n_parameters])"""
+        by_step = parameters.flatten(1, 2)[:, :horizon]  # (rows, horizon, outputs, n_parameters)
+        if self.shared:
+            by_step = by_step[:, :, 0].unflatten(0, (-1, len(self.series))).transpose(1, 2)
+        columns = by_step.flatten(1, 2)
+        return columns[..., 0] if self.emission.kind == "point" else columns
