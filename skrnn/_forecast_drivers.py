@@ -1,0 +1,130 @@
+"""How an estimator is made to forecast: nets read windows and the series itself, other regressors a table of lags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import get_tags
+
+from skrnn._series_pieces import Pieces
+
+
+@dataclass(frozen=True)
+class Driver:
+    """An estimator and what it needs to know to forecast.
+
+    Attributes
+    ----------
+    estimator : estimator
+        A clone of the user's, ready to be fitted.
+    window, horizon : int
+    targets, known : list of int
+        The channels to forecast, and those whose future is known.
+    names : tuple of str or None
+        Of the channels.
+    """
+
+    estimator: Any
+    window: int
+    horizon: int
+    targets: list[int]
+    known: list[int]
+    names: tuple[str, ...] | None
+
+    def fit(self, pieces: Pieces) -> None:
+        raise NotImplementedError
+
+    def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
+        """Return what the estimator takes as X for forecasts made at the rows `origins`."""
+        raise NotImplementedError
+
+    def predict(self, pieces: Pieces, origins: np.ndarray) -> np.ndarray:
+        """Return the forecasts made at the rows `origins`, shape (n_origins, horizon, n_outputs)."""
+        return self._shaped(self.estimator.predict(self.read(pieces, origins)), len(origins))
+
+    def predict_interval(self, pieces: Pieces, origins: np.ndarray, coverage: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lower and the upper end of the interval around these forecasts, shapes as `predict`."""
+        lower, upper = self.estimator.predict_interval(self.read(pieces, origins), coverage=coverage)
+        return self._shaped(lower, len(origins)), self._shaped(upper, len(origins))
+
+    def _shaped(self, prediction: Any, n_origins: int) -> np.ndarray:
+        shape = (n_origins, self.horizon, len(self.targets))
+        values = np.asarray(prediction, dtype=np.float64)
+        if values.size != np.prod(shape):
+            raise ValueError(
+                f"`estimator` must predict {self.horizon} steps of {len(self.targets)} targets for each of {n_origins} "
+                f"rows, got an array of shape {values.shape} from {type(self.estimator).__name__}."
+            )
+        return values.reshape(shape)
+
+
+class WindowDriver(Driver):
+    """For estimators with `horizon`: X is windows, y the series itself, and they look up each row's future."""
+
+    def fit(self, pieces: Pieces) -> None:
+        shifted, ready = pieces.ahead(self.known, self.horizon)
+        y = pieces.values[:, self.targets]
+        weights = (
+            {} if ready.all() else {"sample_weight": ready.astype(float)}
+        )  # their targets still teach earlier rows
+        X = shifted.windows(np.arange(len(y)), self.window, self.names)
+        self.estimator.fit(X, y[:, 0] if y.shape[1] == 1 else y, **weights)
+
+    def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
+        shifted, _ = pieces.ahead(self.known, self.horizon)
+        return shifted.windows(origins, self.window, self.names)
+
+
+class LagDriver(Driver):
+    """For any other regressor: X is a table of lags, y one of the steps ahead, of rows whose future is known."""
+
+    def fit(self, pieces: Pieces) -> None:
+        futures = pieces.futures(self.targets, self.horizon).reshape(len(pieces.series), -1)
+        _, ready = pieces.ahead(self.known, self.horizon)
+        rows = np.flatnonzero(ready & ~np.isnan(futures).any(axis=1))
+        whole = rows - pieces.starts[rows] + 1 >= self.window
+        rows = rows[whole] if whole.any() else rows
+        if len(rows) == 0:
+            raise ValueError(
+                f"`horizon`={self.horizon} is too long: no row of X is followed by so many rows without a hole. Take a "
+                "shorter horizon or more rows."
+            )
+        self.estimator.fit(self.read(pieces, rows), futures[rows, 0] if futures.shape[1] == 1 else futures[rows])
+
+    def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
+        shifted, _ = pieces.ahead(self.known, self.horizon)
+        return shifted.lags(origins, self.window)
+
+
+def drive(
+    estimator: Any, window: int, horizon: int, targets: list[int], known: list[int], names: tuple[str, ...] | None
+) -> Driver:
+    """Return a driver of a clone of `estimator`, which `fit` of the driver then fits.
+
+    Raises
+    ------
+    ValueError
+        If it is a class, a classifier or has no `fit` and `predict`.
+    """
+    lacks = [method for method in ("fit", "predict", "get_params") if not hasattr(estimator, method)]
+    if isinstance(estimator, type) or lacks or is_classifier(estimator):
+        found = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
+        raise ValueError(
+            f"`estimator` must be a regressor, an object with fit and predict, got {found}: {estimator!r}."
+        )
+    copy = clone(estimator)
+    parameters = copy.get_params(deep=False)
+    if "horizon" in parameters:
+        settings: dict[str, Any] = {"horizon": horizon}
+        for name, channels in (("target_channels", targets), ("future_channels", known)):
+            given = parameters.get(name, False)  # False: there is no such parameter
+            if given is None or (given is not False and np.size(given) == 0):
+                settings[name] = list(channels) or given
+        return WindowDriver(copy.set_params(**settings), window, horizon, targets, known, names)
+    if horizon * len(targets) > 1 and not get_tags(copy).target_tags.multi_output:
+        copy = MultiOutputRegressor(copy)
+    return LagDriver(copy, window, horizon, targets, known, names)
