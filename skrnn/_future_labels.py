@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +59,14 @@ class Cadence:
                 f"numbers, got {labels.dtype} labels such as {labels[0]!r}. Convert them with pd.to_datetime, name the "
                 "labels with `time=`, or number the rows with reset_index(drop=True)."
             )
-        freq = getattr(labels, "freq", None)
+        freq: Any = getattr(labels, "freq", None)
         if isinstance(labels, pd.DatetimeIndex):
             freq = freq if freq is not None else _inferred(labels, series)
             if freq is not None:
                 return cls(kind, freq)
         length = _commonest(numbers(labels), series)
         if length is None and isinstance(labels, pd.PeriodIndex | pd.RangeIndex):
-            length = getattr(labels, "step", 1)  # a single row
+            length = getattr(freq, "n", None) or getattr(labels, "step", 1)  # a single row
         if length is None:
             raise ValueError(
                 f"The index of X must have a step, so that forecasts can be labelled, got {kind} of which fewer than "
@@ -73,7 +74,7 @@ class Cadence:
                 "or index.freq = ...), or number the rows with reset_index(drop=True)."
             )
         if isinstance(labels, pd.PeriodIndex):
-            return cls(kind, int(length) * to_offset(labels.freqstr))
+            return cls(kind, int(length) * freq.base)  # labels count in units of one
         if kind == "numbers":
             return cls(kind, length.item() if isinstance(length, np.generic) else length)
         return cls(kind, to_offset(pd.Timedelta(int(length), unit="us")))
@@ -91,8 +92,7 @@ class Cadence:
         if isinstance(last, pd.DatetimeIndex):
             return lambda label, n: self._dates(label, n).as_unit(last.unit)
         if isinstance(last, pd.TimedeltaIndex):
-            length = pd.Timedelta(self.step)
-            return lambda label, n: pd.TimedeltaIndex([label + length * k for k in range(1, n + 1)]).as_unit(last.unit)
+            return lambda label, n: pd.timedelta_range(label, periods=n + 1, freq=self.step)[1:].as_unit(last.unit)
         if isinstance(last, pd.PeriodIndex):
             return lambda label, n: pd.PeriodIndex([label + self.step * k for k in range(1, n + 1)])
         if isinstance(self.step, int):
@@ -112,8 +112,8 @@ class Cadence:
         name, n = self.step.rule_code.split("-")[0], self.step.n
         if isinstance(self.step, pd.offsets.Tick):
             length = pd.Timedelta(self.step)
-            if _MINUTE <= length < _DAY and _DAY % length == pd.Timedelta(0):
-                return int(_DAY / length)
+            if length < _DAY:
+                return int(_DAY / length) if length >= _MINUTE and _DAY % length == pd.Timedelta(0) else 1
             name, n = "D", length / _DAY
         if name == "D" and n == 7:
             name, n = "W", 1
@@ -127,14 +127,21 @@ def _inferred(labels: pd.DatetimeIndex, series: np.ndarray) -> Any:
     dates = labels[series == codes[np.argmax(sizes)]]
     if len(dates) < 3:
         return None
-    freq = pd.infer_freq(dates)
+    freq = _infer(dates)
     if freq is None and len(dates) >= 2 * _BLOCK:
         blocks = [dates[i : i + _BLOCK] for i in range(0, len(dates) - _BLOCK + 1, _BLOCK)]
-        names, votes = np.unique([pd.infer_freq(block) or "" for block in blocks], return_counts=True)
+        names, votes = np.unique([_infer(block) or "" for block in blocks], return_counts=True)
         votes[names == ""] = 0
         if votes.max() >= _VOTE * len(blocks):
             freq = str(names[np.argmax(votes)])
     return None if freq is None else to_offset(freq)
+
+
+def _infer(dates: pd.DatetimeIndex) -> str | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pandas 3.1: an offset is to come, which is as good
+        freq: Any = pd.infer_freq(dates)
+    return getattr(freq, "freqstr", freq)
 
 
 def _commonest(values: np.ndarray, series: np.ndarray) -> Any:

@@ -94,15 +94,20 @@ class TableForm:
             raise ValueError(f"A target is not known ahead, got {both} in `target` and in `known_ahead`: name it once.")
         if not targets:
             raise ValueError(f"{what} must have a column to forecast, got {channels} besides group and time.")
-        named = [time if timeline.labels is not None else None, group]
-        in_index = [name for name in frame.index.names if name not in frame.columns and (name in named or time is None)]
+        if timeline.labels is None:
+            raise ValueError(
+                f"The rows of {what} must have time labels, got an index of groups {group!r} only: name the column of "
+                "the time with `time=`."
+            )
+        levels = [name for name in frame.index.names if name not in frame.columns]
+        levels = [name for name in levels if time in (None, name) or (group is not None and name == group)]
         form = cls(
             channels=channels,
             targets=targets,
             known=known,
             group=group,
             time=time,
-            levels=in_index,
+            levels=levels,
             columns=[frame.columns[k] for k in sorted(timeline.columns)],
             kind=kind_of(timeline.labels),
         )

@@ -92,8 +92,9 @@ class SeriesForecaster(BaseEstimator):
     *Holes.* In a regular index (see `SlidingWindowTransformer`) no window and no forecast reaches across a hole.
 
     *Searches.* ``GridSearchCV(forecaster, {"window": [48, 96]}, cv=TimeSeriesSplit(5)).fit(df)`` needs no y: a fold's
-    test rows are forecast with the training rows as history, and judged by `score`. A panel needs its rows in order
-    of time for that, or ``WindowedTimeSeriesSplit(group=..., time=...)``.
+    test rows are forecast with the training rows as history, and judged by `score`. No gap is needed, since a fit
+    learns from steps within its own rows only, and one would cut the test rows off from their history. A panel needs
+    its rows in order of time for that, or ``WindowedTimeSeriesSplit(group=..., time=..., gap=0)``.
 
     *Ctrl-C* in a net's training leaves what was learned so far, as in `RNNRegressor`, and is raised again.
 
@@ -375,7 +376,8 @@ class SeriesForecaster(BaseEstimator):
         series are left out, and so are forecasts of a series that the clone has not seen before its `window`-th row.
         """
         form, rows = self._read(X)
-        n_splits, step = check_int("n_splits", n_splits, low=1), check_int("step", step or self.horizon, low=1)
+        check_int("n_splits", n_splits, low=1)
+        step = check_int("step", self.horizon if step is None else step, low=1)
         every = n_splits if refit is False else check_int("refit", int(refit) if refit is True else refit, low=1)
         labels, series = rows.labels, rows.timeline.series
         cadence = Cadence.learn(labels, series)
