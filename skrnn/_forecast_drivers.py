@@ -35,6 +35,8 @@ class Driver:
     known: list[int]
     names: tuple[str, ...] | None
 
+    centres = False  # whether the series of a panel are to have mean 0
+
     def fit(self, pieces: Pieces) -> None:
         raise NotImplementedError
 
@@ -63,7 +65,10 @@ class Driver:
 
 
 class WindowDriver(Driver):
-    """For estimators with `horizon`: X is windows, y the series itself, and they look up each row's future."""
+    """For estimators with `horizon`: X is windows, y the series itself, and they look up each row's future.
+
+    They take the level off each window themselves, and may take logarithms, so series keep their sign.
+    """
 
     def fit(self, pieces: Pieces) -> None:
         shifted, ready = pieces.ahead(self.known, self.horizon)
@@ -81,6 +86,8 @@ class WindowDriver(Driver):
 
 class LagDriver(Driver):
     """For any other regressor: X is a table of lags, y one of the steps ahead, of rows whose future is known."""
+
+    centres = True
 
     def fit(self, pieces: Pieces) -> None:
         futures = pieces.futures(self.targets, self.horizon).reshape(len(pieces.series), -1)

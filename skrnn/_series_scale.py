@@ -20,8 +20,11 @@ class SeriesScales:
     ----------
     names : Index of shape (n_series,) or None
         The group of each series; with None there is one series, which is not scaled.
+    centred : bool
+        Whether the mean is taken off. Without that, values that are positive stay so.
     mean, spread : ndarray of shape (n_series, n_outputs)
-        Mean and standard deviation, 0 and 1 for a single series; a constant one has the spread 1.
+        Mean (0 where not `centred`) and standard deviation, 0 and 1 for a single series; a constant one has the
+        spread 1.
     naive : ndarray of shape (n_series, n_outputs)
         Mean absolute difference of neighbouring rows; 1 where they are all equal.
     n_rows : ndarray of shape (n_series,)
@@ -29,6 +32,7 @@ class SeriesScales:
     """
 
     names: pd.Index | None
+    centred: bool
     mean: np.ndarray
     spread: np.ndarray
     naive: np.ndarray
@@ -36,7 +40,7 @@ class SeriesScales:
 
     @classmethod
     def measure(
-        cls, pieces: Pieces, targets: list[int], names: pd.Index | None, most: int | None = None
+        cls, pieces: Pieces, targets: list[int], names: pd.Index | None, *, centred: bool, most: int | None = None
     ) -> SeriesScales:
         """Measure all series of `pieces`, each by its first `most` rows."""
         n_series = 1 if names is None else len(names)
@@ -55,8 +59,10 @@ class SeriesScales:
         naive = mean_of(np.abs(np.diff(y, axis=0))[same], codes[1:][same])
         naive[naive == 0] = 1.0
         if names is None:
-            mean, spread = np.zeros_like(mean), np.ones_like(spread)
-        return cls(names, mean, spread, naive, n_rows)
+            spread[:] = 1.0
+        if names is None or not centred:
+            mean = np.zeros_like(mean)
+        return cls(names, centred, mean, spread, naive, n_rows)
 
     def extended(
         self, pieces: Pieces, targets: list[int], names: pd.Index | None, most: int, *, renew: bool
@@ -65,7 +71,7 @@ class SeriesScales:
 
         New series are measured by their first `most` rows; with `renew` so are those that were measured by fewer.
         """
-        fresh = SeriesScales.measure(pieces, targets, names, most)
+        fresh = SeriesScales.measure(pieces, targets, names, centred=self.centred, most=most)
         if names is None or self.names is None:
             known = np.zeros(len(fresh.n_rows), dtype=np.intp)
         else:
@@ -82,7 +88,7 @@ class SeriesScales:
         return replace(fresh, **fields), unseen
 
     def scaled(self, pieces: Pieces, targets: list[int]) -> Pieces:
-        """Return `pieces` with targets that have mean 0 and spread 1 in each series."""
+        """Return `pieces` with targets that have spread 1 (and, where `centred`, mean 0) in each series."""
         if self.names is None:
             return pieces
         values = pieces.values.copy()

@@ -60,8 +60,9 @@ class SeriesForecaster(BaseEstimator):
         later, as in `future_inputs`; `window` must be at least `horizon`. `predict` needs them in `X_future`.
     group : column name, column position or name of an index level, default=None
         Says which series a row belongs to, in a panel. One estimator learns from all of them; the targets of each
-        series are scaled by its mean and standard deviation over its rows in `fit` (or, where these are fewer than
-        `window`, over its first `window` rows), so that series of any size can be learned together.
+        series are divided by their standard deviation over its rows in `fit` (or, where these are fewer than
+        `window`, over its first `window` rows), so that series of any size can be learned together. For estimators
+        without `horizon` their mean is taken off too; nets scale each window by `window_scaling`.
     time : column name, column position or name of an index level, default=None
         The time label of a row; rows may then be in any order. None: the index.
 
@@ -183,7 +184,7 @@ class SeriesForecaster(BaseEstimator):
         pieces = Pieces.cut(rows, step)
         self._check_length(timeline, pieces, form)
         driver = drive(self.estimator, self.window, self.horizon, form.targets, form.known, form.names)
-        scales = SeriesScales.measure(pieces, form.targets, timeline.names)
+        scales = SeriesScales.measure(pieces, form.targets, timeline.names, centred=driver.centres)
         history = History.keep(rows.values, timeline, step, self.window)
         try:
             driver.fit(scales.scaled(pieces, form.targets))

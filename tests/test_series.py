@@ -312,6 +312,21 @@ def test_a_net_takes_known_inputs():
 # ------------------------------------------------------------------------------------------------ intervals
 
 
+def test_a_seq2seq_net_with_known_inputs_and_intervals():
+    from skrnn.forecaster import Seq2SeqForecaster
+
+    net = Seq2SeqForecaster(hidden_size=3, max_epochs=2, calibration_fraction=0.2, random_state=0)
+    forecaster = SeriesForecaster(net, window=6, horizon=4, target=["noise", "sales"], known_ahead="price")
+    forecasts = forecaster.fit(promoted()[:100]).predict(promoted()[100:], coverage=0.8)
+    assert list(forecasts.columns[:3]) == ["noise", "noise_lower", "noise_upper"]
+    assert (forecasts["sales_lower"] <= forecasts["sales"]).all()
+    assert (forecasts["sales"] <= forecasts["sales_upper"]).all()
+    assert forecaster.estimator_.future_channels == [0]
+    assert forecaster.score(promoted()[100:]) < 0
+    with pytest.raises(ValueError, match="calibration_fraction"):
+        forecaster.set_params(estimator__calibration_fraction=None).fit(promoted()).predict(promoted(124), coverage=0.8)
+
+
 def test_intervals_stand_beside_their_forecast():
     X = table()
     forecaster = SeriesForecaster(Banded(), window=8, horizon=3, target=["wind", "sun"]).fit(X)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
@@ -131,6 +132,26 @@ def test_a_net_forecasts_all_series_in_one_call(monkeypatch):
     assert calls == [3]
     level = panel().groupby("shop")["sales"].mean()
     assert ((forecasts["sales"] / forecasts["shop"].map(level) - 1).abs() < 0.5).all()
+
+
+def test_estimators_with_a_horizon_get_series_of_spread_one_that_keep_their_sign():
+    class Zero(BaseEstimator):
+        def __init__(self, horizon=None):
+            self.horizon = horizon
+
+        def fit(self, X, y):
+            self.y_, self.x_ = y, X
+            return self
+
+        def predict(self, X):
+            return np.ones((len(X), self.horizon))
+
+    fc = forecaster(Zero()).fit(panel())
+    spread = panel().groupby("shop", sort=False)["sales"].std(ddof=0)
+    np.testing.assert_allclose(fc.predict()["sales"], np.repeat(spread, 3))
+    np.testing.assert_allclose(fc.estimator_.y_, panel()["sales"] / panel()["shop"].map(spread))
+    assert (fc.estimator_.y_ > 0).all()
+    np.testing.assert_array_equal(np.asarray(fc.estimator_.x_)[:, -1, 1], fc.estimator_.y_)
 
 
 def test_known_ahead_in_a_panel():
