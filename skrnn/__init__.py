@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn import datasets, metrics, model_selection, plotting
     from skrnn._past_targets import past_targets
     from skrnn._sequences import Windows
+    from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
     from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "RNNRegressor",
+    "Seq2SeqForecaster",
     "SlidingWindowTransformer",
     "Windows",
     "__version__",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOME = {
     "RNNRegressor": "skrnn.regressor",
+    "Seq2SeqForecaster": "skrnn.forecaster",
     "SlidingWindowTransformer": "skrnn.windows",
     "Windows": "skrnn._sequences",
     "future_inputs": "skrnn.windows",

@@ -73,6 +73,14 @@ class Distribution:
             scores = knots[piece] + share * (knots[piece + 1] - knots[piece])
         return np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
 
+    def deviation(self, parameters: np.ndarray) -> np.ndarray:
+        """Standard deviation, (..., n_parameters) -> (...)"""
+        if self.kind == "gaussian":
+            return parameters[..., 1]
+        if self.kind == "student_t":
+            return parameters[..., 1] * np.sqrt(parameters[..., 2] / (parameters[..., 2] - 2))
+        return deviation_on_nodes(self.on_nodes(parameters))
+
     def on_nodes(self, parameters: np.ndarray) -> np.ndarray:
         """(..., n_parameters) -> values at the nodes of an integral over the distribution, (..., n_nodes)"""
         return self.from_scores(parameters[..., None, :], np.broadcast_to(NODES, (*parameters.shape[:-1], len(NODES))))

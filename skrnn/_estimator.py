@@ -60,6 +60,10 @@ class RecurrentEstimator(SequenceEstimator):
         """The loss, called with `reduction="none"`, and its other arguments."""
         raise NotImplementedError
 
+    def _idle_parameters(self) -> list[str]:
+        """What to say of parameters of the subclass's own that were set but do nothing."""
+        return []
+
     def _teacher_forcing(self) -> float | str | None:
         """How often a decoder is fed its targets in training; None for nets without such a decoder."""
         return None

@@ -34,6 +34,8 @@ def hold_out(
     validation: Any,
     reach: int,
     rng: np.random.RandomState,
+    *,
+    purpose: str = "validation",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the labelled rows into those that train and those that judge.
 
@@ -50,6 +52,8 @@ def hold_out(
         How many rows ahead a target looks; so many less one are left out before the validation part, since their
         targets lie inside it.
     rng : RandomState
+    purpose : str
+        The parameter to name where the split leaves nothing.
 
     Returns
     -------
@@ -81,10 +85,11 @@ def hold_out(
         shuffled = known[rng.permutation(len(known))]
         train, valid = np.sort(shuffled[n_valid:]), np.sort(shuffled[:n_valid])
     if not len(train) or not len(valid):
+        judges = purpose == "validation"
+        kind, without = ("validation", "early_stopping=False") if judges else ("held-out", f"{purpose}=None")
         raise ValueError(
-            f"validation={validation!r} leaves {len(train)} training and {len(valid)} validation rows of "
-            f"{len(known)} labelled ones; both need at least one. Give more rows, another fraction, or "
-            "early_stopping=False."
+            f"{purpose}={validation!r} leaves {len(train)} training and {len(valid)} {kind} rows of {len(known)} "
+            f"labelled ones; both need at least one. Give more rows, another fraction, or {without}."
         )
     return train, valid
 

@@ -16,6 +16,7 @@ from skrnn.nn._recurrent import CELLS
 
 QUANTILES = (0.1, 0.5, 0.9)
 FAR_FROM_MEDIAN = 0.1
+DISTRIBUTIONS = ("gaussian", "student_t")  # losses that learn the parameters of one
 
 
 def check_net_hyperparameters(estimator: Any) -> None:
@@ -29,8 +30,9 @@ def check_net_hyperparameters(estimator: Any) -> None:
             check_int(name, values[name], low=1)
     if isinstance(values["net_params"], dict) and "module__conv_kernel_size" in values["net_params"]:
         check_int("module__conv_kernel_size", values["net_params"]["module__conv_kernel_size"], low=1)
-    for name in ("bidirectional", "layer_norm", "return_sequences", "standardize", "shuffle", "warm_start"):
+    for name in ("bidirectional", "layer_norm", "standardize", "shuffle", "warm_start"):
         check_bool(name, values[name])
+    check_bool("return_sequences", estimator.return_sequences)
     for name in ("dropout", "input_dropout"):
         check_float(name, values[name], low=0, high=1, open_high=True)
     check_float("lr", values["lr"], low=0, open_low=True)
@@ -41,16 +43,18 @@ def check_net_hyperparameters(estimator: Any) -> None:
         check_float("gradient_clip", values["gradient_clip"], low=0, open_low=True)
     if values["batch_size"] != "auto":
         check_int("batch_size", values["batch_size"], low=1)
-    check_option("pooling", values["pooling"], POOLINGS)
-    check_option(
-        "window_scaling", values["window_scaling"], ("auto", None, "last", "first", "standard", "last_standard")
-    )
+    pooling = values.get("pooling", "last")
+    check_option("pooling", pooling, POOLINGS)
+    scalings = ("auto", None, "last", "first", "standard", "last_standard")
+    if "return_sequences" not in values:  # "first" is for a target at each step
+        scalings = tuple(scaling for scaling in scalings if scaling != "first")
+    check_option("window_scaling", values["window_scaling"], scalings)
     check_option("lr_schedule", values["lr_schedule"], (*SCHEDULES, None))
     check_option("early_stopping", values["early_stopping"], ("auto", True, False))
     check_validation(values["validation"])
     if not is_optimizer_class(values["optimizer"]):
         check_option("optimizer", values["optimizer"], tuple(OPTIMIZERS), also=", or a torch optimizer class")
-    n_features = values["hidden_size"] * (1 + values["bidirectional"]) * (1 + (values["pooling"] == "mean_max"))
+    n_features = values["hidden_size"] * (1 + values["bidirectional"]) * (1 + (pooling == "mean_max"))
     if values["layer_norm"] and n_features == 1:
         raise ValueError("layer_norm=True makes a single feature 0, so hidden_size must be at least 2, got 1.")
     if estimator.return_sequences and estimator.patch_size > 1:
@@ -75,6 +79,11 @@ def check_loss(loss: Any, options: tuple[str, ...]) -> None:
 def learns_quantiles(loss: Any) -> bool:
     """Whether the parameter `loss` asks for quantiles; it may be a class."""
     return isinstance(loss, str) and loss == "quantile"
+
+
+def has_quantiles(loss: Any) -> bool:
+    """Whether what is learned with `loss` has quantiles: they are learned, or a distribution is."""
+    return learns_quantiles(loss) or (isinstance(loss, str) and loss in DISTRIBUTIONS)
 
 
 def check_quantiles(quantiles: Any) -> tuple[float, ...]:
@@ -105,26 +114,22 @@ def warn_of_idle_hyperparameters(estimator: Any, *, judged: bool, given: bool) -
 
 
 def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str]:
-    messages: list[str] = []
+    messages: list[str] = estimator._idle_parameters()
     if estimator.dropout and estimator.n_layers == 1:
         messages.append(
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
             "more, or dropout=0."
         )
-    if not learns_quantiles(estimator.loss):
+    if not has_quantiles(estimator.loss):
         if not np.array_equal(np.asarray(estimator.quantiles, dtype=object), np.array(QUANTILES, dtype=object)):
             messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
-    else:
+    elif learns_quantiles(estimator.loss):
         central = estimator.quantiles[central_quantile(estimator.quantiles)]
         if abs(central - 0.5) > FAR_FROM_MEDIAN:
             messages.append(
                 f"quantiles={estimator.quantiles!r} has none near 0.5, so `predict` gives the {central:g} quantile. "
                 "Add 0.5, or use predict_quantiles only."
             )
-    if estimator.return_sequences and estimator.pooling != "last":
-        messages.append(
-            f"pooling={estimator.pooling!r} does nothing, since return_sequences=True predicts from each step."
-        )
     validation = estimator.validation
     if not (isinstance(validation, str) and validation == "auto") and (given or not judged):
         reason = "X_val and y_val are given" if given else "no rows are held out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,17 @@ from skrnn.callbacks import LRRangeTest
 from skrnn.nn._summary import COLUMNS, parts_of
 
 BELOW_LOWEST = 10  # the suggested learning rate is so many times below the one with the lowest loss
+
+
+def by_row(values: Any, x: Any) -> Any:
+    """(batch * n_series, ...) -> (batch, ...), with an axis of series behind the samples (or the steps).
+
+    A net that reads each target channel as a series of its own gives a row for each series of each row of x.
+    """
+    if len(values) == len(x):
+        return values
+    by_series = values.unflatten(0, (len(x), -1))  # (batch, n_series, [steps,] features)
+    return by_series if by_series.ndim == 3 else by_series.transpose(1, 2)
 
 
 class InspectableEstimator(RecurrentEstimator):
@@ -37,7 +49,8 @@ class InspectableEstimator(RecurrentEstimator):
         -------
         h : ndarray of float64, shape (n_samples, n_directions * hidden_size)
             The final state of each direction, side by side: forward after the last valid step, backward after the
-            first. For `cell="lstm"` a tuple (h, c) with the carry state c of the same shape.
+            first. For `cell="lstm"` a tuple (h, c) with the carry state c of the same shape. A forecaster with
+            ``channels="shared"`` has an axis of series behind that of the samples (or of the steps).
         outputs : ndarray of float64, shape (n_samples, n_steps, n_directions * hidden_size)
             With ``return_sequences=True``, each step where it stands in X, NaN at padding. For a ragged X a tuple
             (outputs, lengths): each sequence begins at step 0, and `lengths` (n_samples,) says how many steps are
@@ -53,37 +66,41 @@ class InspectableEstimator(RecurrentEstimator):
         >>> h.shape, c.shape, net.encode(X, return_sequences=True).shape
         ((40, 5), (40, 5), (40, 7, 5))
         """
-        sequences = self._checked_for_prediction(X)
-        encoder = self.net_.module_.encoder
+        sequences = self._sequences_for_nets(X)
+        module = self.net_.module_
+        if return_sequences:
+            return self._steps_in_place(sequences, lambda x, lengths: by_row(module.encode(x, lengths).steps(), x))
         # rows of one length at a time: torch gives the carry after the last step of a batch only
         lengths, group = np.unique(sequences.lengths, return_inverse=True)
         groups = [np.flatnonzero(group == i) for i in range(len(lengths))]
-        size = encoder.output_size
-        if return_sequences:
-            return self._encode_steps(sequences, groups)
+        size = module.encoder.output_size
 
         def final_states(x: Any, lengths: Any) -> Any:
-            outputs = encoder(x, lengths)
-            return outputs.final_and_carry()  # (batch, size) or (batch, 2 * size)
+            return by_row(module.encode(x, lengths).final_and_carry(), x)  # (batch, size) or (batch, 2 * size)
 
         parts = np.concatenate(self._run(self.net_, sequences, final_states, groups))
         states = np.empty_like(parts)
         states[np.concatenate(groups)] = parts
-        return states if states.shape[1] == size else (states[:, :size], states[:, size:])
+        return states if states.shape[-1] == size else (states[..., :size], states[..., size:])
 
-    def _encode_steps(self, sequences: Sequences, groups: list[np.ndarray]) -> Any:
-        """Outputs of each step where it stands in X; for ragged X from step 0 on, with lengths."""
+    def _steps_in_place(self, sequences: Sequences, function: Callable[..., Any]) -> Any:
+        """What `function(x, lengths)` gives, (batch, steps, ...), where each step stands in X, NaN at padding.
+
+        For ragged X steps stand from 0 on, and lengths are given beside them.
+        """
         encoder = self.net_.module_.encoder
+        group = np.unique(sequences.lengths, return_inverse=True)[1]
+        groups = [np.flatnonzero(group == i) for i in range(group.max() + 1)]
         patch = 1 if encoder.patches is None else encoder.patches.patch_size
         n_steps = -(-sequences.n_steps // patch)
         lengths = -(-sequences.lengths // patch)
         ragged = sequences.passed_steps is not None
         trailing = sequences.n_steps - sequences.leading - sequences.lengths
         begin = np.zeros_like(lengths) if ragged else n_steps - lengths - trailing // patch
-        outputs = np.full((len(sequences), n_steps, encoder.output_size), np.nan)
-        parts = self._run(self.net_, sequences, lambda x, lengths: encoder(x, lengths).steps(), groups)
+        parts = self._run(self.net_, sequences, function, groups)
+        outputs = np.full((len(sequences), n_steps, *parts[0].shape[2:]), np.nan)
         order, done = np.concatenate(groups), 0
-        for part in parts:  # (batch, steps, size)
+        for part in parts:  # (batch, steps, ...)
             rows = order[done : done + len(part)]
             outputs[rows[:, None], begin[rows, None] + np.arange(part.shape[1])] = part
             done += len(part)

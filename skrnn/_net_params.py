@@ -42,10 +42,23 @@ SHADOWS = {
     "module__pooling": "pooling",
     "module__layer_norm": "layer_norm",
     "module__n_quantiles": "quantiles",
+    "module__horizon": "horizon",
+    "module__decoder": "decoder",
+    "module__attention": "attention",
+    "module__shared": "channels",
+    "module__linear_skip": "linear_skip",
+    "module__target_channels": "target_channels",
+    "module__future_channels": "future_channels",
+    "module__emission": "loss",
+    "module__n_parameters": "quantiles",
+    "module__central": "quantiles",
+    "teacher_forcing": "teacher_forcing",
+    "criterion__transform": "target_transform",
     "module__n_channels": "n_channels",
     "module__dtype": "dtype",
     "module__seed": "random_state",
 }
+DECIDED_BY_DATA = {"module__n_outputs": "the shape of y", "module__n_steps": "the window"}
 PREFIXES = ("optimizer", "module", "criterion", "iterator_train", "iterator_valid", "callbacks")
 PLAIN = ("callbacks", "compile", "torch_load_kwargs", "use_caching")
 
@@ -80,8 +93,8 @@ def check_net_params(net_params: Any, parts: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 f"net_params[{key!r}] shadows the parameter `{SHADOWS[key]}`; set {SHADOWS[key]}=... instead."
             )
-        if key == "module__n_outputs":
-            raise ValueError("net_params['module__n_outputs'] cannot be set: the shape of y decides it.")
+        if key in DECIDED_BY_DATA:
+            raise ValueError(f"net_params[{key!r}] cannot be set: {DECIDED_BY_DATA[key]} decides it.")
         if str(key).startswith(("callbacks__best_weights", "callbacks__progress")):
             raise ValueError(
                 f"net_params[{key!r}] names a callback of skrnn's own, which early_stopping and verbose set."

@@ -130,24 +130,23 @@ class SequenceEstimator(BaseEstimator):
                 f"{list(self.feature_names_in_)}, got {list(names)}."
             )
 
-    def _resolve_target_channels(self) -> np.ndarray | None:
-        """The parameter `target_channels` (names or positions) as positions; None where it is not set."""
-        if self.target_channels is None:
+    def _resolve_channels(self, parameter: str) -> np.ndarray | None:
+        """A parameter that names channels of X (by name or position) as positions; None where it is not set."""
+        value = getattr(self, parameter)
+        if value is None:
             return None
-        given = np.atleast_1d(np.asarray(self.target_channels, dtype=object))
+        given = np.atleast_1d(np.asarray(value, dtype=object))
         if not given.size:
-            raise ValueError("`target_channels` must name at least one channel, or be None, got an empty list.")
+            raise ValueError(f"`{parameter}` must name at least one channel, or be None, got an empty list.")
         names = list(getattr(self, "feature_names_in_", []))
         positions = []
         for channel in given:
             position = names.index(channel) if channel in names else channel
             if isinstance(position, bool) or not isinstance(position, (int, np.integer)):
-                raise ValueError(
-                    f"`target_channels` names {channel!r}, which is no channel of X: {names or 'unnamed'}."
-                )
+                raise ValueError(f"`{parameter}` names {channel!r}, which is no channel of X: {names or 'unnamed'}.")
             if not 0 <= position < self.n_channels_:
                 raise ValueError(
-                    f"`target_channels` names channel {position}, but X has channels 0 to {self.n_channels_ - 1}."
+                    f"`{parameter}` names channel {position}, but X has channels 0 to {self.n_channels_ - 1}."
                 )
             positions.append(int(position))
         return np.array(positions)
@@ -155,6 +154,10 @@ class SequenceEstimator(BaseEstimator):
     def _checked_for_prediction(self, X: Any) -> Sequences:
         check_is_fitted(self)
         return self._check_X(X, reset=False)
+
+    def _sequences_for_nets(self, X: Any) -> Sequences:
+        """Checked sequences as the nets are to see them."""
+        return self._checked_for_prediction(X)
 
     @contextmanager
     def _left_as_it_was(self) -> Iterator[None]:

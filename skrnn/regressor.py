@@ -385,7 +385,7 @@ class RNNRegressor(RegressionEstimator):
     # -- what fit is given -----------------------------------------------------------------------------------------
 
     def _targets(self, y: np.ndarray, sequences: Sequences) -> Targets:
-        named = self._resolve_target_channels()
+        named = self._resolve_channels("target_channels")
         if self.horizon is not None:
             targets = future_of_series(y, sequences, self.horizon, named)
             misread = misread_series(y, sequences)
@@ -417,6 +417,11 @@ class RNNRegressor(RegressionEstimator):
         return targets
 
     # -- parameters ------------------------------------------------------------------------------------------------
+
+    def _idle_parameters(self) -> list[str]:
+        if not self.return_sequences or self.pooling == "last":
+            return []
+        return [f"pooling={self.pooling!r} does nothing, since return_sequences=True predicts from each step."]
 
     def _check_parameters(self) -> None:
         """Raise ValueError for the first parameter that is not what it must be."""

@@ -15,19 +15,20 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_series_pieces"},
     {"_future_labels", "_series_table"},
     {"regressor", "classifier", "forecaster", "tagger"},
-    {"_regression"},
+    {"_uncertainty"},
+    {"_paths", "_regression"},
     {"_inspection"},
     {"_estimator"},
     {"_hyperparameters", "_net", "_sequence_estimator", "_training_report"},
     {"_batches", "callbacks", "nn", "_optimizer", "_teacher_forcing"},
     {"windows", "text", "datasets", "metrics", "model_selection"},
-    {"_causality", "_futures", "_layout", "_past_targets", "_pendulum", "_scorers", "_sequence_tasks"},
+    {"_causality", "_forecast_targets", "_futures", "_layout", "_past_targets", "_pendulum", "_scorers", "_sequence_tasks"},
     {"_plots_attention", "_plots_fan", "_plots_forecasts", "_plots_predictions", "_plots_training"},
     {"_labelled"},
     {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
-    {"_holdout", "_net_params", "_row_map", "_scaling", "_timeline"},
-    {"_calendar", "_column_names", "_conformal", "_distributions", "_parameters", "_runtime", "_validation"},
+    {"_conformal", "_holdout", "_naive_errors", "_net_params", "_row_map", "_scaling", "_timeline"},
+    {"_calendar", "_column_names", "_distributions", "_parameters", "_runtime", "_validation"},
     {"_sequences"},
 ]
 RANK = {module: rank for rank, modules in enumerate(LAYERS) for module in modules}
@@ -36,7 +37,7 @@ ONLY_IN = {  # library: the modules that may import it, wherever in the file
     "matplotlib": {"_plot_axes"},
     "numba": {"nn"},
     "skorch": {"_net", "callbacks"},
-    "torch": {"_runtime", "_batches", "nn", "_optimizer", "_net", "callbacks", "_estimator", "persistence"},
+    "torch": {"_runtime", "_batches", "nn", "_optimizer", "_net", "callbacks", "_estimator", "_paths", "persistence"},
     "tqdm": {"callbacks"},
 }
 NOT_IN = {  # module: the libraries it may not import

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._heads import LinearHead
 from skrnn.nn._pooling import Pooling
+from skrnn.nn._recurrent import LayerOutputs
 
 
 class SequenceModel(nn.Module):
@@ -69,16 +70,8 @@ class SequenceModel(nn.Module):
         self.head = LinearHead(n_features, n_outputs, n_quantiles, layer_norm, generator)
         self.to(dtype)
 
-    def forward(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        *,
-        future: Tensor | None = None,
-        targets: Tensor | None = None,
-        teacher_forcing: float = 0.0,
-    ) -> Tensor:
-        """Read x (batch, steps, channels) and return outputs; `future`, `targets` and forcing do not apply.
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Read x (batch, steps, channels) and return outputs.
 
         Returns
         -------
@@ -87,3 +80,7 @@ class SequenceModel(nn.Module):
         """
         outputs = self.encoder(x, lengths)
         return self.head(outputs.steps() if self.pooling is None else self.pooling(outputs))
+
+    def encode(self, x: Tensor, lengths: Tensor | None) -> LayerOutputs:
+        """What the encoder gives for each row."""
+        return self.encoder(x, lengths)

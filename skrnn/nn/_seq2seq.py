@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from skrnn.nn._distributions import Emission
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._memory import Bridge, Memory, in_segments, last_steps, own_past
 from skrnn.nn._output import LinearSkip
+from skrnn.nn._recurrent import LayerOutputs
 
 
 class Seq2SeqModel(nn.Module):
@@ -185,11 +187,25 @@ class Seq2SeqModel(nn.Module):
             values = torch.cat(blocks, dim=1)[:, :horizon]
         else:
             parameters, _ = self._decode(x, lengths, horizon)
-            parameters = parameters.flatten(1, 2)[:, :horizon].repeat_interleave(n_paths, 0)
-            values = draw(parameters)  # (batch * n_paths, horizon, outputs)
+            parameters = parameters.flatten(1, 2)[:, : self.horizon].repeat_interleave(n_paths, 0)
+            values = draw(parameters)[:, :horizon]  # (batch * n_paths, horizon, outputs)
         n_series = len(self.series) if self.shared else 1
         values = values.unflatten(0, (-1, n_series, n_paths))  # (batch, n_series, n_paths, horizon, outputs)
         return values.permute(0, 2, 3, 1, 4).flatten(2)  # (batch, n_paths, horizon * n_series * outputs)
+
+    def in_blocks(self, columns: np.ndarray) -> np.ndarray:
+        """Values (batch, horizon * outputs) of what is drawn together in `sample`, (batch * blocks, block).
+
+        A last segment that reaches beyond the horizon is left out.
+        """
+        by_step = columns.reshape(len(columns), self.horizon, -1)  # (batch, horizon, outputs)
+        if self.shared:
+            by_step = by_step.transpose(0, 2, 1).reshape(-1, self.horizon, 1)
+        if isinstance(self.decoder, AutoregressiveDecoder):
+            size = self.decoder.segment_size
+            whole = by_step[:, : self.horizon // size * size]
+            return whole.reshape(-1, size * by_step.shape[2])
+        return by_step.reshape(len(by_step), -1)
 
     def attend(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Weights of the attention, (batch, [n_series *] segments, encoder steps)."""
@@ -197,10 +213,9 @@ class Seq2SeqModel(nn.Module):
         assert weights is not None
         return weights.unflatten(0, (len(x), -1)).flatten(1, 2)
 
-    def encode(self, x: Tensor, lengths: Tensor | None) -> tuple[Any, int]:
-        """What the encoder gives, and how many series it read for each row."""
-        x, lengths = self._split_channels(x, lengths)
-        return self.encoder(x, lengths), len(self.series) if self.shared else 1
+    def encode(self, x: Tensor, lengths: Tensor | None) -> LayerOutputs:
+        """What the encoder gives for each row; with `shared` for each series of each row, (batch * n_series, ...)."""
+        return self.encoder(*self._split_channels(x, lengths))
 
     def _decode(self, x: Tensor, lengths: Tensor | None, horizon: int, *, n_times: int = 1, **how: Any) -> Decoded:
         """Parameters (rows, segments, size, outputs, n_parameters), and the attention; each row `n_times` in a row."""

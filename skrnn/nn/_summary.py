@@ -25,6 +25,8 @@ def parts_of(module: nn.Module, n_steps: int, n_channels: int) -> list[tuple[str
 
     def note(name: str) -> Callable[..., None]:
         def hook(part: nn.Module, inputs: Any, output: Any) -> None:
+            if any(row[0] == name for row in rows):
+                return  # a decoder runs it again for each segment
             output = output[0] if isinstance(output, tuple) else output
             output = output.transpose(1, 2) if isinstance(part, nn.Conv1d) else output  # steps before features
             shape = ", ".join(str(size) for size in output.shape[1:])

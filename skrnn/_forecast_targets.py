@@ -1,0 +1,91 @@
+"""Targets of a forecaster: the series itself, or each row's future given row by row."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from skrnn._row_map import UNKNOWN, RowMap
+from skrnn._targets import Targets, copied_channel, explicit_targets, future_of_series, misread_series
+from skrnn._validation import Sequences
+
+ALIKE = 0.9  # share of neighbouring rows in which futures given row by row overlap
+
+
+def forecast_targets(
+    y: np.ndarray,
+    sequences: Sequences,
+    horizon: int | None,
+    target_channels: np.ndarray | None,
+    *,
+    may_be_unknown: bool = False,
+) -> Targets:
+    """Targets of each row; the outputs of a step stand side by side, and each has one channel for all steps.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,), (n_samples, n_columns) or (n_samples, horizon, n_outputs)
+    sequences : Sequences
+    horizon : int or None
+    target_channels : ndarray of int or None
+        What the user named.
+    may_be_unknown : bool
+        Whether it is no error that no row has a future.
+
+    Raises
+    ------
+    ValueError
+        y has another width than the horizon.
+
+    Warns
+    -----
+    UserWarning
+        y is a channel of X at the same row, or in other units.
+    """
+    if horizon is not None and not is_row_by_row(y, sequences):
+        targets = future_of_series(y, sequences, horizon, target_channels, may_be_unknown=may_be_unknown)
+        warning = None if may_be_unknown else misread_series(y, sequences)
+    else:
+        if horizon is not None and (1 if y.ndim == 1 else y.shape[1]) != horizon:
+            raise ValueError(
+                f"y has {1 if y.ndim == 1 else y.shape[1]} step(s) in each row, but horizon={horizon}. Pass the series "
+                f"itself as y, or future_targets(y, {horizon}), or leave horizon=None."
+            )
+        targets = explicit_targets(y, sequences, target_channels)
+        copied = None if may_be_unknown else copied_channel(y, sequences)
+        warning = None
+        if copied is not None:
+            warning = (
+                f"y equals channel {copied} of X at the last step of each window, so the net can copy its input and "
+                "learns no forecast. Set horizon=h (y stays the series), or pass future_targets(y, h) as y."
+            )
+    if warning is not None:
+        warnings.warn(warning, UserWarning, stacklevel=6)
+    return replace(targets, channels=_one_channel_each(targets))
+
+
+def is_row_by_row(y: np.ndarray, sequences: Sequences) -> bool:
+    """Whether y, given together with a horizon, holds futures row by row and not the series itself.
+
+    Three axes do, and so does whatever belongs to sequences that are no windows of a series. For windows the values
+    tell: futures of neighbouring rows overlap, ``y[t, 1] == y[t + 1, 0]``.
+    """
+    if y.ndim == 3 or not sequences.are_windows:
+        return True
+    if y.ndim == 1 or y.shape[1] < 2:
+        return False
+    sample, there = RowMap(sequences).ahead(1)
+    here, after = y[there, 1], y[sample[there], 0]
+    known = ~np.isnan(here) & ~np.isnan(after)
+    if known.sum() < 2 or (here[known] == here[known][0]).all():
+        return False
+    return bool((here[known] == after[known]).mean() >= ALIKE)
+
+
+def _one_channel_each(targets: Targets) -> np.ndarray:
+    """The channel of each output at every step: far steps of a short fold may not show it, (n_columns,)."""
+    by_step = targets.channels.reshape(-1, targets.n_outputs)  # (horizon, n_outputs)
+    found = by_step.max(axis=0, initial=UNKNOWN)
+    return np.tile(found, len(by_step))

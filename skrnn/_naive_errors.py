@@ -1,0 +1,44 @@
+"""How large the steps of each series are: the in-sample error of its seasonal naive forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skrnn._validation import Sequences
+
+
+def naive_errors(values: np.ndarray, sequences: Sequences, seasonality: int) -> np.ndarray:
+    """Mean absolute difference of a series to itself a season before, for each sample, shape (n_samples,).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        A channel of the base of `sequences`, in the user's units.
+    sequences : Sequences
+        Windows of series: all rows that they read count, series by series. Other sequences: each for itself.
+    seasonality : int
+
+    Returns
+    -------
+    ndarray
+        A series that has no such difference, or only zeros, gets the median of the others (1 where there are none).
+    """
+    if sequences.are_windows:
+        assert sequences.segment is not None
+        assert sequences.series is not None
+        piece_of_sample, series_of_sample = sequences.segment, sequences.series
+    else:
+        piece_of_sample, series_of_sample = sequences.first, np.arange(len(sequences))
+    begins, sample = np.unique(piece_of_sample, return_index=True)  # pieces do not overlap
+    piece = np.searchsorted(begins, np.arange(len(values)), side="right") - 1  # (n_rows,), -1 in front of the first
+    read = sequences.row_weights() > 0
+    later = np.arange(seasonality, len(values))
+    both = read[later] & read[later - seasonality] & (piece[later] == piece[later - seasonality])
+    later = later[both]
+    series = series_of_sample[sample][piece[later]]
+    n_series = int(series_of_sample.max()) + 1
+    total = np.bincount(series, np.abs(values[later] - values[later - seasonality]), n_series)
+    mean = total / np.maximum(np.bincount(series, minlength=n_series), 1)  # (n_series,)
+    positive = mean[mean > 0]
+    typical = float(np.median(positive)) if len(positive) else 1.0
+    return np.where(mean > 0, mean, typical)[series_of_sample]
