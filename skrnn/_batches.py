@@ -127,7 +127,7 @@ class SequenceDataset(torch.utils.data.Dataset):
         inputs, values = self.sequences(rows), self.values[rows]
         weights = None if self.weights is None else self.weights[rows]
         if values.ndim == 3:  # trimmed to the longest of the batch, as x is
-            n_steps = inputs["x"].shape[1]  # type: ignore[union-attr]
+            n_steps = inputs["x"].shape[1]
             values, weights = values[:, :n_steps], None if weights is None else weights[:, :n_steps]
         for_loss = {name: array[rows] for name, array in self.for_loss.items()}
         return inputs | {"weights": weights, "units": units, "loss": for_loss}, values

@@ -16,8 +16,8 @@ from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet, unchanged_on_error
-from skrnn._net_params import check_net_params, same, takes_argument
-from skrnn._optimizer import ANNEALED, FUSED, OPTIMIZERS
+from skrnn._net_params import check_net_params, same
+from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
 from skrnn._runtime import (
     resolve_device,
     resolve_dtype,
@@ -255,7 +255,7 @@ class RecurrentEstimator(SequenceEstimator):
         parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
         parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
         extra = check_net_params(self.net_params, parts)
-        extra |= self._optimizer_args(optimizer, extra)
+        extra |= optimizer_args(optimizer, extra, self.weight_decay, on_cpu=self.device_ == "cpu")
         extra |= {f"module__{name}": value for name, value in module_args.items()}
         extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
         extra.setdefault("iterator_valid__batch_size", PREDICTED_AT_ONCE)
@@ -293,19 +293,6 @@ class RecurrentEstimator(SequenceEstimator):
             net.initialize()
         net.check_loss(datasets[0])
         return net
-
-    def _optimizer_args(self, optimizer: Any, given: dict[str, Any]) -> dict[str, Any]:
-        """Arguments of the optimizer beside its lr and those in `net_params`."""
-        args: dict[str, Any] = {}
-        if self.weight_decay:
-            if not takes_argument(optimizer, "weight_decay"):
-                raise ValueError(
-                    f"{optimizer.__name__} has no weight_decay; set weight_decay=0, got {self.weight_decay}."
-                )
-            args["optimizer__weight_decay"] = self.weight_decay
-        if optimizer in FUSED and self.device_ == "cpu" and not given.get("optimizer__foreach"):
-            args["optimizer__fused"] = given.get("optimizer__fused", True)
-        return args
 
     def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
         """skrnn's own callbacks; `judged` says whether the best epoch is kept."""

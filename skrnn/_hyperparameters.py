@@ -45,7 +45,7 @@ def check_net_hyperparameters(estimator: Any) -> None:
         check_int("batch_size", values["batch_size"], low=1)
     pooling = values.get("pooling", "last")
     check_option("pooling", pooling, POOLINGS)
-    scalings = ("auto", None, "last", "first", "standard", "last_standard")
+    scalings: tuple[str | None, ...] = ("auto", None, "last", "first", "standard", "last_standard")
     if "return_sequences" not in values:  # "first" is for a target at each step
         scalings = tuple(scaling for scaling in scalings if scaling != "first")
     check_option("window_scaling", values["window_scaling"], scalings)

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from skrnn._labelled import Labelled, Scaling
+from skrnn._row_map import UNKNOWN
+from skrnn._target_transform import untransformed
 from skrnn._validation import Sequences
+
+
+def in_users_units(data: Labelled, scaling: Scaling, estimator: Any) -> dict[str, np.ndarray]:
+    """What a loss in the user's units is given for each target: units, offsets, and the naive error of its series.
+
+    All are arrays of shape (n_samples, n_columns). An output without a past of its own has its mean absolute deviation.
+    """
+    transform, channels = estimator.target_transform, data.targets.channels
+    offsets, units = scaling.offsets_and_units(data.sequences)
+    seasonality = (estimator.net_params or {}).get("criterion__seasonality", 1)
+    errors = np.empty_like(offsets)
+    for channel in np.unique(channels):
+        columns = channels == channel
+        if channel == UNKNOWN:
+            values = untransformed(data.targets.values[:, columns], transform)
+            errors[:, columns] = np.nanmean(np.abs(values - np.nanmean(values)))
+        else:
+            past = untransformed(data.sequences.base[:, channel].astype(np.float64), transform)
+            errors[:, columns] = naive_errors(past, data.sequences, seasonality)[:, None]
+    return {"units": units, "offsets": offsets, "naive_errors": errors}
 
 
 def naive_errors(values: np.ndarray, sequences: Sequences, seasonality: int) -> np.ndarray:

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from skrnn._net_params import takes_argument
+
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -26,6 +28,24 @@ FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 def is_optimizer_class(optimizer: Any) -> bool:
     """Whether `optimizer` is a class of torch optimizers, rather than a name."""
     return inspect.isclass(optimizer) and issubclass(optimizer, torch.optim.Optimizer)
+
+
+def optimizer_args(optimizer: Any, given: dict[str, Any], weight_decay: float, *, on_cpu: bool) -> dict[str, Any]:
+    """Arguments of an optimizer class beside its lr and those `given` in `net_params`, by skorch's names.
+
+    Raises
+    ------
+    ValueError
+        The optimizer has no weight decay.
+    """
+    args: dict[str, Any] = {}
+    if weight_decay:
+        if not takes_argument(optimizer, "weight_decay"):
+            raise ValueError(f"{optimizer.__name__} has no weight_decay; set weight_decay=0, got {weight_decay}.")
+        args["optimizer__weight_decay"] = weight_decay
+    if optimizer in FUSED and on_cpu and not given.get("optimizer__foreach"):
+        args["optimizer__fused"] = given.get("optimizer__fused", True)
+    return args
 
 
 class FlatParameters:

@@ -139,10 +139,10 @@ class UncertainEstimator(RegressionEstimator):
                 "Fit with calibration_fraction=0.1."
             )
         levels = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
-        low, high = np.moveaxis(self._quantiles(parameters, levels), -1, 0)
-        widening = self._calibration.widening(
-            *np.moveaxis(self._quantiles(self._calibration.parameters, levels), -1, 0), coverage
-        )
+        measured = self._quantiles(self._calibration.parameters, levels)
+        widening = self._calibration.widening(measured[..., 0], measured[..., 1], coverage)
+        ends = self._quantiles(parameters, levels)
+        low, high = ends[..., 0], ends[..., 1]
         middle = (low + high) / 2  # an interval that would turn inside out has no width
         return np.minimum(low - widening, middle), np.maximum(high + widening, middle)
 

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from skrnn._distributions import Distribution
-from skrnn._forecast_targets import forecast_targets
-from skrnn._hyperparameters import (
-    DISTRIBUTIONS,
-    QUANTILES,
-    check_loss,
-    check_net_hyperparameters,
-    check_quantiles,
-    learns_quantiles,
+from skrnn._forecast_parameters import (
+    check_can_go_further,
+    check_forecast_channels,
+    check_forecast_parameters,
+    idle_forecast_parameters,
+    warn_of_padded_patches,
 )
+from skrnn._forecast_targets import forecast_targets
+from skrnn._hyperparameters import QUANTILES, check_quantiles, has_quantiles, learns_quantiles
 from skrnn._labelled import Labelled, Scaling
-from skrnn._naive_errors import naive_errors
-from skrnn._parameters import check_bool, check_float, check_int, check_option
-from skrnn._row_map import UNKNOWN
-from skrnn._target_transform import check_transform, transformed_past, transformed_targets, untransformed
+from skrnn._naive_errors import in_users_units
+from skrnn._parameters import check_int
+from skrnn._target_transform import transformed_past, transformed_targets
 from skrnn._targets import Targets, check_y
-from skrnn._teacher_forcing import check_teacher_forcing
 from skrnn._uncertainty import UncertainEstimator, has_distribution
 from skrnn._validation import Sequences
-from skrnn.nn._attention import ATTENTIONS
-from skrnn.nn._decoder import DECODERS
 from skrnn.nn._losses import FORECAST_LOSSES, central_quantile
 from skrnn.nn._seq2seq import Seq2SeqModel
 
-DEFAULT_FORCING = 0.5
 N_PARAMETERS = {"gaussian": 2, "student_t": 3}
 
 
@@ -503,24 +497,9 @@ class Seq2SeqForecaster(UncertainEstimator):
         if horizon is None or check_int("horizon", horizon, low=1) == self._horizon:
             return sequences, self._horizon, self._scaling
         if horizon > self._horizon:
-            self._check_can_go_further(horizon)
+            check_can_go_further(horizon, self._horizon, self._made_with)
         n_outputs = len(self._target_columns) // self._horizon
         return sequences, horizon, self._scaling.for_columns(np.arange(horizon * n_outputs) % n_outputs)
-
-    def _check_can_go_further(self, horizon: int) -> None:
-        beyond = f"horizon={horizon} goes beyond the {self._horizon} steps of `fit`"
-        if self._made_with["decoder"] != "autoregressive":
-            raise ValueError(
-                f"{beyond}, and decoder={self._made_with['decoder']!r} has weights for these only. Fit with "
-                f"horizon={horizon}, or with decoder='autoregressive'."
-            )
-        if self._made_with["linear_skip"]:
-            raise ValueError(f"{beyond}, and linear_skip=True has weights for these only. Fit with horizon={horizon}.")
-        if self._made_with["future_channels"]:
-            raise ValueError(
-                f"{beyond}, and the future channels hold what is known of these only. Build them with "
-                f"future_inputs(..., horizon={horizon}), and fit with horizon={horizon}."
-            )
 
     def _shaped(self, values: np.ndarray, horizon: int | None) -> np.ndarray:
         """(n_samples, n_columns, ...) -> the shape that y had, with other steps where they were asked for."""
@@ -546,98 +525,32 @@ class Seq2SeqForecaster(UncertainEstimator):
         self._horizon = targets.values.shape[1] // targets.n_outputs
         future = self._resolve_channels("future_channels")
         self._future_positions = () if future is None else tuple(future.tolist())
-        if self._future_positions and sequences.n_steps < self._horizon:
-            raise ValueError(
-                f"The decoder reads the last {self._horizon} steps of future_channels={self.future_channels!r}, one "
-                f"for each step of the horizon, but windows have {sequences.n_steps}. Take a window of at least "
-                f"{self._horizon}."
-            )
-        if self.channels == "shared":
-            self._check_series_of_their_own(targets)
-        if self.patch_size > 1 and sequences.are_windows and sequences.n_steps % self.patch_size:
-            padded = -sequences.n_steps % self.patch_size
-            warnings.warn(
-                f"patch_size={self.patch_size} does not divide the window of {sequences.n_steps} steps, so the first "
-                f"patch of each window begins with {padded} step(s) of padding. A window of "
-                f"{sequences.n_steps + padded} needs none.",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _check_series_of_their_own(self, targets: Targets) -> None:
-        own = targets.channels[-targets.n_outputs :]
-        if (own == UNKNOWN).any() or len(np.unique(own)) < len(own):
-            raise ValueError(
-                "channels='shared' applies the net to the past of each output, so each needs a channel of X of its "
-                f"own, but the channels found are {own.tolist()} (-1: none). Pass the targets' past in X, name it by "
-                "target_channels, or set channels='joint'."
-            )
-        shared = set(own.tolist()) & set(self._future_positions)
-        if shared:
-            raise ValueError(f"Channel(s) {sorted(shared)} of X cannot be target and known in advance at once.")
+        check_forecast_channels(self, targets, self._future_positions, sequences.n_steps, self._horizon)
+        warn_of_padded_patches(self, sequences)
 
     def _prepared(self, data: Labelled) -> Labelled:
         return transformed_targets(data, self.target_transform)
 
     def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
-        if self.loss != "smape_mase":
-            return {}
-        offsets, units = self._scaling.offsets_and_units(data.sequences)
-        seasonality = (self.net_params or {}).get("criterion__seasonality", 1)
-        errors = np.empty_like(offsets)  # (n_samples, n_columns)
-        for channel in np.unique(data.targets.channels):
-            columns = data.targets.channels == channel
-            if channel == UNKNOWN:
-                values = untransformed(data.targets.values[:, columns], self.target_transform)
-                errors[:, columns] = np.nanmean(np.abs(values - np.nanmean(values)))
-            else:
-                past = untransformed(data.sequences.base[:, channel].astype(np.float64), self.target_transform)
-                errors[:, columns] = naive_errors(past, data.sequences, seasonality)[:, None]
-        return {"units": units, "offsets": offsets, "naive_errors": errors}
+        return in_users_units(data, self._scaling, self) if self.loss == "smape_mase" else {}
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
     def _check_parameters(self) -> None:
-        check_net_hyperparameters(self)
-        check_loss(self.loss, tuple(FORECAST_LOSSES))
+        check_forecast_parameters(self)
         quantiles = check_quantiles(self.quantiles)
         self._central = central_quantile(quantiles) if learns_quantiles(self.loss) else None
-        named = isinstance(self.loss, str) and (learns_quantiles(self.loss) or self.loss in DISTRIBUTIONS)
         levels = quantiles if learns_quantiles(self.loss) else ()
-        self._distribution = Distribution(self.loss if named else "point", levels)
-        if self.horizon is not None:
-            check_int("horizon", self.horizon, low=1)
-        check_option("decoder", self.decoder, DECODERS)
-        check_option("attention", self.attention, (None, *ATTENTIONS))
-        check_option("channels", self.channels, ("joint", "shared"))
-        check_bool("linear_skip", self.linear_skip)
-        check_teacher_forcing(self.teacher_forcing)
-        check_transform(self.target_transform)
-        if self.calibration_fraction is not None:
-            check_float("calibration_fraction", self.calibration_fraction, low=0, high=1, open_low=True, open_high=True)
-        if isinstance(self.net_params, dict) and "criterion__seasonality" in self.net_params:
-            check_int("criterion__seasonality", self.net_params["criterion__seasonality"], low=1)
+        self._distribution = Distribution(self.loss if has_quantiles(self.loss) else "point", levels)
 
     def _idle_parameters(self) -> list[str]:
-        messages = []
-        if self.attention is not None and self.decoder == "direct":
-            messages.append(
-                f"attention={self.attention!r} does nothing, since decoder='direct' has no steps that could look back. "
-                "Set decoder='autoregressive' or 'parallel'."
-            )
-        if self.teacher_forcing != DEFAULT_FORCING and self.decoder != "autoregressive":
-            messages.append(
-                f"teacher_forcing={self.teacher_forcing!r} does nothing, since decoder={self.decoder!r} reads no value "
-                "of the step before. Set decoder='autoregressive'."
-            )
-        return messages
+        return idle_forecast_parameters(self)
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
     def _module(self) -> tuple[type[Seq2SeqModel], dict[str, Any]]:
         names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout", "input_dropout", "conv_channels")
-        names = (*names, "patch_size", "layer_norm", "decoder", "linear_skip")
-        args = {name: getattr(self, name) for name in names}
+        args = {name: getattr(self, name) for name in (*names, "patch_size", "layer_norm", "decoder", "linear_skip")}
         n_outputs = len(self._target_columns) // self._horizon
         kind = self._distribution.kind
         return Seq2SeqModel, {

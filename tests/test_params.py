@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, Checkpoint, EpochScoring
 
-from skrnn import RNNRegressor
+from skrnn import RNNRegressor, Seq2SeqForecaster
 from skrnn._net_params import SHADOWS
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
@@ -166,7 +166,8 @@ def test_keys_that_shadow_a_parameter_are_refused(key):
 
 
 def test_shadows_are_parameters():
-    assert set(SHADOWS.values()) <= set(inspect.signature(RNNRegressor).parameters)
+    parameters = [set(inspect.signature(estimator).parameters) for estimator in (RNNRegressor, Seq2SeqForecaster)]
+    assert set(SHADOWS.values()) <= set.union(*parameters)
 
 
 @pytest.mark.parametrize("key", ["optimizer__nesterov", "module__width", "no_such_thing", "optimiser__eps", 3])

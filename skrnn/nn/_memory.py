@@ -69,10 +69,11 @@ class Bridge(nn.Module):
         n_parts = 2 if cell == "lstm" else 1
         n_maps = n_layers * n_parts if bidirectional else 0
         self.n_parts = n_parts
-        self.maps = nn.ModuleList(nn.Linear(2 * hidden_size, hidden_size) for _ in range(n_maps))
-        for part in self.maps:
+        maps = [nn.Linear(2 * hidden_size, hidden_size) for _ in range(n_maps)]
+        for part in maps:
             nn.init.xavier_uniform_(part.weight, generator=generator)
             nn.init.zeros_(part.bias)
+        self.maps = nn.ModuleList(maps)
 
     def forward(self, outputs: LayerOutputs) -> list[State]:
         """The states of each layer of the decoder, h first."""

@@ -152,7 +152,9 @@ class RecurrentStack(nn.Module):
         initial: Sequence[State] | None,
     ) -> tuple[list[Tensor], list[Tensor], list[State]]:
         """Outputs (batch, steps, hidden), LSTM carries (batch, hidden) and kept states of each direction of a layer."""
-        outputs, carries, states = [], [], []
+        outputs: list[Tensor] = []
+        carries: list[Tensor] = []
+        states: list[State] = []
         for direction in range(self.n_directions):
             recurrence = self.recurrences[layer + direction]
             begin = None if initial is None else as_torch_takes_it(initial[layer + direction])

@@ -153,7 +153,7 @@ class Seq2SeqModel(nn.Module):
         Tensor of shape (batch, horizon * outputs), with an axis of parameters behind it where there are several
         """
         horizon = self.horizon if horizon is None else horizon
-        forced = {}
+        forced: dict[str, Any] = {}
         if targets is not None and isinstance(self.decoder, AutoregressiveDecoder):
             by_step = targets.unflatten(1, (self.horizon, -1))  # (batch, horizon, outputs)
             by_step = self._split_outputs(by_step)
