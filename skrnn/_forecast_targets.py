@@ -8,7 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from skrnn._row_map import UNKNOWN, RowMap
-from skrnn._targets import Targets, copied_channel, explicit_targets, future_of_series, misread_series
+from skrnn._targets import (
+    Targets,
+    check_some_known,
+    copied_channel,
+    explicit_targets,
+    future_of_series,
+    misread_series,
+)
 from skrnn._validation import Sequences
 
 ALIKE = 0.9  # share of neighbouring rows in which futures given row by row overlap
@@ -19,8 +26,6 @@ def forecast_targets(
     sequences: Sequences,
     horizon: int | None,
     target_channels: np.ndarray | None,
-    *,
-    may_be_unknown: bool = False,
 ) -> Targets:
     """Targets of each row; the outputs of a step stand side by side, and each has one channel for all steps.
 
@@ -31,8 +36,6 @@ def forecast_targets(
     horizon : int or None
     target_channels : ndarray of int or None
         What the user named.
-    may_be_unknown : bool
-        Whether it is no error that no row has a future.
 
     Raises
     ------
@@ -45,16 +48,22 @@ def forecast_targets(
         y is a channel of X at the same row, or in other units.
     """
     if horizon is not None and not is_row_by_row(y, sequences):
-        targets = future_of_series(y, sequences, horizon, target_channels, may_be_unknown=may_be_unknown)
-        warning = None if may_be_unknown else misread_series(y, sequences)
+        targets = future_of_series(y, sequences, horizon, target_channels)
+        warning = misread_series(y, sequences)
     else:
-        if horizon is not None and (1 if y.ndim == 1 else y.shape[1]) != horizon:
-            raise ValueError(
-                f"y has {1 if y.ndim == 1 else y.shape[1]} step(s) in each row, but horizon={horizon}. Pass the series "
-                f"itself as y, or future_targets(y, {horizon}), or leave horizon=None."
-            )
+        width = 1 if y.ndim == 1 else y.shape[1]
+        if horizon is not None and width != horizon:
+            remedy = f"Pass the series itself as y, or future_targets(y, {horizon}), or leave horizon=None."
+            if not sequences.are_windows:
+                remedy = (
+                    "X is not windows of a series (from SlidingWindowTransformer or numpy's sliding_window_view), so "
+                    f"each row of y must hold its {horizon} targets, or leave horizon=None."
+                )
+            raise ValueError(f"y has {width} step(s) in each row, but horizon={horizon}. {remedy}")
         targets = explicit_targets(y, sequences, target_channels)
-        copied = None if may_be_unknown else copied_channel(y, sequences)
+        if sequences.are_windows:
+            targets = _none_beyond(targets, sequences)
+        copied = copied_channel(y, sequences)
         warning = None
         if copied is not None:
             warning = (
@@ -82,6 +91,17 @@ def is_row_by_row(y: np.ndarray, sequences: Sequences) -> bool:
     if known.sum() < 2 or (here[known] == here[known][0]).all():
         return False
     return bool((here[known] == after[known]).mean() >= ALIKE)
+
+
+def _none_beyond(targets: Targets, sequences: Sequences) -> Targets:
+    """Targets that are no channel's future are still those of the next rows: none beyond the last row is known."""
+    by_position = np.repeat(np.arange(1, targets.values.shape[1] // targets.n_outputs + 1), targets.n_outputs)
+    not_seen = np.flatnonzero(targets.shifts == 0)
+    rows, values = RowMap(sequences), np.array(targets.values)
+    for j in not_seen:
+        values[rows.is_beyond(by_position[j]), j] = np.nan
+    check_some_known(values)
+    return replace(targets, values=values, shifts=np.where(targets.shifts == 0, by_position, targets.shifts))
 
 
 def _one_channel_each(targets: Targets) -> np.ndarray:

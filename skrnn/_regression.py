@@ -202,7 +202,13 @@ class RegressionEstimator(RegressorMixin, InspectableEstimator):
         warn_of_idle_hyperparameters(self, judged=judged, given=held_out is not None)
         train, valid = self._split(data, held_out, rng)
         del data  # what belongs to rows without a target is not kept while the net trains
-        self._fit_nets(train, valid, rng, scale_targets=True)
+        former = vars(self).get("nets_")
+        try:
+            self._fit_nets(train, valid, rng, scale_targets=True)
+        except KeyboardInterrupt:
+            if vars(self).get("nets_") is not former:  # they are kept as far as they got
+                self._after_training(train)
+            raise
         self._after_training(train)
 
     def _labelled(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> Labelled:

@@ -28,13 +28,13 @@ CORRELATED_ROWS = 4096  # training rows from which the correlation of a path's s
 class UncertainEstimator(RegressionEstimator):
     """Abstract: predictions from nets that give the parameters of a distribution for each target.
 
-    Beside what `RegressionEstimator` asks for, a subclass sets `_distribution`, and has the parameters
-    `target_transform` and `calibration_fraction`.
+    Beside what `RegressionEstimator` asks for, a subclass sets `_distribution` and `_transform`, and has the parameter
+    `calibration_fraction`.
     """
 
-    target_transform: str | None
     calibration_fraction: float | None
     _distribution: Distribution  # as fitted
+    _transform: str | None  # as fitted: `target_transform`
     _calibration: Calibration | None  # as fitted
     _rows_set_aside: Labelled | None = None  # during a fit
 
@@ -62,7 +62,7 @@ class UncertainEstimator(RegressionEstimator):
     def _restored(self, values: np.ndarray, sequences: Sequences, scaling: Scaling) -> np.ndarray:
         """The nets' units -> the user's: (n_samples, n_columns) or (n_samples, n_columns, n_values)."""
         restored = scaling.restore(values, sequences, by_step=False, quantiles=values.ndim == 3)
-        return untransformed(restored, self.target_transform)
+        return untransformed(restored, self._transform)
 
     # -- forecasts -------------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class UncertainEstimator(RegressionEstimator):
         for begin in range(0, len(deviation), ROWS_AT_ONCE):
             rows = np.arange(begin, min(begin + ROWS_AT_ONCE, len(deviation)))
             some, block = parameters[rows], sequences.take(rows)
-            if self.target_transform is None:
+            if self._transform is None:
                 units = scaling.offsets_and_units(block)[1]
                 deviation[rows] = self._distribution.deviation(some) * np.abs(units)
             else:

@@ -21,7 +21,7 @@ from skrnn._labelled import Labelled, Scaling
 from skrnn._naive_errors import in_users_units
 from skrnn._parameters import check_int
 from skrnn._target_transform import transformed_past, transformed_targets
-from skrnn._targets import Targets, check_y
+from skrnn._targets import Targets, check_y, future_of_series
 from skrnn._uncertainty import UncertainEstimator, has_distribution
 from skrnn._validation import Sequences
 from skrnn.nn._losses import FORECAST_LOSSES, central_quantile
@@ -46,6 +46,8 @@ class Seq2SeqForecaster(UncertainEstimator):
     The encoder reads a window of any length and hands its final state to a decoder, which gives the forecast
     (Sutskever et al. 2014; Cho et al. 2014). It stands behind `SlidingWindowTransformer` in a Pipeline.
 
+    Parameters
+    ----------
     cell : {"lstm", "gru", "rnn", "rnn_relu"}, default="lstm"
         Long short-term memory (Hochreiter and Schmidhuber 1997), gated recurrent unit (Cho et al. 2014), or the
         plain recurrence with tanh (Elman 1990) or ReLU (Le et al. 2015); the equations are those of `torch.nn`.
@@ -177,6 +179,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         Everything else of skorch and torch by skorch's names: ``optimizer__...``, ``callbacks``,
         ``callbacks__...``, ``iterator_train__...``, ``module__...``, ``compile``. Such names are parameters of this
         estimator too, so that ``GridSearchCV(est, {"optimizer__betas": [...]})`` works.
+
     Attributes
     ----------
     net_ : skorch.NeuralNet
@@ -184,15 +187,15 @@ class Seq2SeqForecaster(UncertainEstimator):
     nets_ : list of skorch.NeuralNet
         All `n_nets` of them; `net_` is the first.
     history_ : DataFrame
-        A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y), ``seconds``, ``lr`` (at the
-        epoch's end), and ``valid_loss``, ``valid_mae`` where there is a validation part. Of several nets all rows,
-        with ``net`` in front; with `validate_every` ``epoch`` is a fraction.
+        A row for each epoch: ``epoch``, ``train_loss``, ``train_mae`` (in the units of y, after `target_transform`),
+        ``seconds``, ``lr`` (at the epoch's end), and ``valid_loss``, ``valid_mae`` where there is a validation part.
+        Of several nets all rows, with ``net`` in front; with `validate_every` ``epoch`` is a fraction.
     n_iter_ : int
         Epochs that were run; of several nets the most.
     skill_ : float
-        1 - MAE / MAE of a naive forecast over the validation rows: 0 is no better, 1 is perfect. The naive forecast
-        is the last value where y is the future of a channel, else the mean of the training targets. NaN without
-        validation.
+        1 - MAE / MAE of a naive forecast over the validation rows, after `target_transform`: 0 is no better, 1 is
+        perfect. The naive forecast is the last value where y is the future of a channel, else the mean of the
+        training targets. NaN without validation.
     n_channels_ : int
         Channels of X (the third axis).
     n_features_in_ : int
@@ -489,7 +492,7 @@ class Seq2SeqForecaster(UncertainEstimator):
     # -- from X to the nets and back -------------------------------------------------------------------------------
 
     def _sequences_for_nets(self, X: Any) -> Sequences:
-        return transformed_past(self._checked_for_prediction(X), self._target_columns, self.target_transform)
+        return transformed_past(self._checked_for_prediction(X), self._target_columns, self._transform)
 
     def _ready(self, X: Any, horizon: int | None) -> tuple[Sequences, int, Scaling]:
         """Sequences, how many steps to forecast, and the scaling of so many."""
@@ -512,7 +515,11 @@ class Seq2SeqForecaster(UncertainEstimator):
         """y in the shape of `predict(X)`, NaN where a target is unknown; scorers of skrnn.metrics ask for it."""
         sequences = self._checked_for_prediction(X)
         y = check_y(y, len(sequences), type(self).__name__)
-        targets = forecast_targets(y, sequences, self.horizon, None, may_be_unknown=True)
+        # rows to score may be too few to show what y is, and what is known beyond them counts
+        rows_given = y.ndim == 2 and y.shape[1] > 1 and y.shape[1:] == self._target_shape
+        if self.horizon is None or y.ndim == 3 or rows_given or not sequences.are_windows:
+            return y
+        targets = future_of_series(y, sequences, self.horizon, None, may_be_unknown=True)
         return targets.values.reshape(len(y), *targets.shape)
 
     # -- what fit is given -----------------------------------------------------------------------------------------
@@ -529,7 +536,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         warn_of_padded_patches(self, sequences)
 
     def _prepared(self, data: Labelled) -> Labelled:
-        return transformed_targets(data, self.target_transform)
+        return transformed_targets(data, self._transform)
 
     def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
         return in_users_units(data, self._scaling, self) if self.loss == "smape_mase" else {}
@@ -542,6 +549,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         self._central = central_quantile(quantiles) if learns_quantiles(self.loss) else None
         levels = quantiles if learns_quantiles(self.loss) else ()
         self._distribution = Distribution(self.loss if has_quantiles(self.loss) else "point", levels)
+        self._transform = self.target_transform
 
     def _idle_parameters(self) -> list[str]:
         return idle_forecast_parameters(self)
@@ -566,6 +574,19 @@ class Seq2SeqForecaster(UncertainEstimator):
             "central": self._central or 0,
         }
 
+    def _architecture(self) -> dict[str, Any]:
+        own = {"teacher_forcing": self._teacher_forcing(), "target_transform": self._transform}
+        return super()._architecture() | own
+
+    def _scale(self, train: Labelled, scale_targets: bool, *, keep: bool) -> None:
+        if keep and self._transform != self._made_with["target_transform"]:
+            raise ValueError(
+                "The scaling of the former fit is kept, but target_transform has changed from "
+                f"{self._made_with['target_transform']!r} to {self._transform!r}. Begin anew with `fit` and "
+                "warm_start=False."
+            )
+        super()._scale(train, scale_targets, keep=keep)
+
     def _teacher_forcing(self) -> float | str | None:
         return self.teacher_forcing if self.decoder == "autoregressive" else None
 
@@ -576,5 +597,5 @@ class Seq2SeqForecaster(UncertainEstimator):
         if learns_quantiles(self.loss):
             args["quantiles"] = tuple(self.quantiles)
         elif self.loss == "smape_mase":
-            args["transform"] = self.target_transform
+            args["transform"] = self._transform
         return FORECAST_LOSSES[self.loss], args
