@@ -73,9 +73,8 @@ class WindowDriver(Driver):
     def fit(self, pieces: Pieces) -> None:
         shifted, ready = pieces.ahead(self.known, self.horizon)
         y = pieces.values[:, self.targets]
-        weights = (
-            {} if ready.all() else {"sample_weight": ready.astype(float)}
-        )  # their targets still teach earlier rows
+        # rows whose inputs to come are unknown do not train, but their targets teach earlier rows
+        weights = {} if ready.all() else {"sample_weight": ready.astype(float)}
         X = shifted.windows(np.arange(len(y)), self.window, self.names)
         self.estimator.fit(X, y[:, 0] if y.shape[1] == 1 else y, **weights)
 

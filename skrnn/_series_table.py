@@ -132,7 +132,6 @@ class TableForm:
         lost, new = ([c for c in a if c not in b] for a, b in ((wanted, frame.columns), (frame.columns, wanted)))
         if lost or new:
             raise ValueError(f"X must have the columns {wanted} of `fit`, got no {lost} and the unknown ones {new}.")
-        frame = frame[wanted]
         timeline = read_timeline(frame, self.group, self.time)
         self._check_kind(timeline, "X")
         return self._rows(frame, timeline, "X")
@@ -161,9 +160,7 @@ class TableForm:
         if names is None and not time_is_column:
             return pd.DataFrame(columns, index=labels.rename(self.levels[0] if self.levels else None))
         parts = {role: labels if role != self.group or names is None else names for role in self.columns}
-        frame = pd.DataFrame({**{role: np.asarray(part) for role, part in parts.items()}, **columns})
-        for role, part in parts.items():
-            frame[role] = part  # with its own dtype: periods, time zones
+        frame = pd.DataFrame({**parts, **columns})
         levels = [names if names is not None and level == self.group else labels for level in self.levels]
         if len(levels) == 1:
             return frame.set_axis(levels[0].rename(self.levels[0]), axis=0)

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 
+from skrnn._backtest import seasonal_naive
 from skrnn._future_labels import Cadence
 from skrnn.metrics import mase, smape
 from skrnn.regressor import RNNRegressor
@@ -156,6 +157,18 @@ def test_a_panel_where_series_end_apart():
     assert result.errors.loc["model", "MASE"] == pytest.approx((error / scale).mean())
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_later_rows_of_a_panel_change_no_earlier_forecast(refit):
+    X = panel().sort_index(level="shop", sort_remaining=True)
+    forecaster = SeriesForecaster(Ridge(), window=8, horizon=3, target="load", group="shop")
+    late = X.index.get_level_values("when") >= "2024-03-20"
+    before = forecaster.backtest(X, 4, refit=refit).forecasts
+    after = forecaster.backtest(X.mul(np.where(late, 3, 1), axis=0), 4, refit=refit).forecasts
+    early = before["origin"] < "2024-03-20"
+    assert early.sum() == 6
+    np.testing.assert_array_equal(before["forecast"][early], after["forecast"][early])
+
+
 def test_a_series_the_clone_has_not_seen_counts_once_its_scale_is_known():
     X = panel().reset_index()
     late = X[(X["shop"] == "a") & (X["when"] >= "2024-03-15")].assign(shop="z")
@@ -214,6 +227,13 @@ def test_a_season_longer_than_the_past_and_one_given():
     assert forecaster.backtest(table(), 3, seasonality=7).errors.equals(forecaster.backtest(table(), 3).errors)
 
 
+def test_a_season_shorter_than_the_horizon_repeats_the_last_one():
+    y = np.arange(20.0)[:, None]
+    found = seasonal_naive(y, np.array([10, 15]), np.array([0, 15]), 5, 2)
+    np.testing.assert_array_equal(found[0, :, 0], [9, 10, 9, 10, 9])
+    np.testing.assert_array_equal(found[1, :, 0], [15, 15, 15, 15, 15])  # its piece begins there
+
+
 def test_it_reads_well():
     result = SeriesForecaster(Ridge(), window=5, horizon=2, target="load").backtest(table(), 3)
     assert isinstance(result, Backtest)
@@ -231,7 +251,7 @@ def test_it_reads_well():
         ({"step": 0}, "`step` must be an int of at least 1, got 0."),
         ({"refit": -2}, "`refit` must be an int of at least 1, got -2."),
         ({"seasonality": 0}, "`seasonality` must be an int of at least 1, got 0."),
-        ({"n_splits": 44}, "need 91 rows, got 90: take fewer, or a smaller `step`."),
+        ({"n_splits": 19, "step": 5}, "need 95 rows, got 90: take fewer, or a smaller `step`."),
         ({"coverage": 1.0}, "`coverage` must be a number greater than 0 and below 1, got 1.0."),
     ],
 )
@@ -243,5 +263,5 @@ def test_errors(options, message):
 
 
 def test_as_many_origins_as_there_can_be():
-    result = SeriesForecaster(Ridge(), window=1, horizon=2).backtest(table(), 43, step=2)
-    assert result.forecasts["origin"].nunique() == 43
+    result = SeriesForecaster(Ridge(), window=1, horizon=2).backtest(table(), 18, step=5)
+    assert result.forecasts["origin"].nunique() == 18

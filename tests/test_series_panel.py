@@ -185,6 +185,16 @@ def test_series_shorter_than_the_window_train_on_what_they_have():
         assert forecasts["sales"].notna().all()
 
 
+def test_a_short_window_repeats_the_first_row_of_its_own_series():
+    X = panel({"c": 50, "a": 5})
+    fc = forecaster(target=["sales"]).fit(X)
+    a = X[X["shop"] == "a"][["price", "sales"]].to_numpy().copy()
+    mean, spread = a[:, 1].mean(), a[:, 1].std()
+    a[:, 1] = (a[:, 1] - mean) / spread
+    lags = a[[0, 0, 0, 0, 1, 2, 3, 4]].reshape(1, -1)
+    np.testing.assert_allclose(fc.predict()["sales"].iloc[3:], fc.estimator_.predict(lags)[0] * spread + mean)
+
+
 def test_series_of_a_single_row_are_named():
     X = panel({"c": 50, "a": 1, "b": 1})
     with pytest.warns(UserWarning, match=re.escape("2 of 3 series have a single row, so no target to learn from ('a'")):
