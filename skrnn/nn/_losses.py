@@ -88,8 +88,9 @@ class StudentTLoss(LikelihoodLoss):
 class SmapeMaseLoss(nn.Module):
     """The symmetric relative error plus the scaled error, in the user's units: for panels of series of any size.
 
-    ``2 |y - f| / (|y| + |f|) + |y - f| / s``, s being the mean absolute error of the seasonal naive forecast within the
-    training rows of the row's series (the M4 competition's sMAPE and MASE, Makridakis et al. 2020).
+    ``w * 2 |y - f| / (|y| + |f|) + |y - f| / s``, s being the mean absolute error of the seasonal naive forecast within
+    the training rows of the row's series: sMAPE and MASE of the M4 competition (Makridakis et al. 2020), with
+    about the weights that they have in its overall average.
 
     Parameters
     ----------
@@ -97,12 +98,21 @@ class SmapeMaseLoss(nn.Module):
         What the targets went through, undone before errors are measured.
     seasonality : int
         Rows in a season; the estimator measures s with it.
+    smape_weight : float
+        The weight w.
     reduction : {"none"}
         Only there because every torch loss has it.
     """
 
-    def __init__(self, transform: str | None = None, seasonality: int = 1, reduction: str = "none") -> None:
+    def __init__(
+        self,
+        transform: str | None = None,
+        seasonality: int = 1,
+        smape_weight: float = 10.0,
+        reduction: str = "none",
+    ) -> None:
         super().__init__()
+        self.smape_weight = smape_weight
         self.transform = transform
         self.seasonality = seasonality
 
@@ -111,7 +121,7 @@ class SmapeMaseLoss(nn.Module):
         forecast, truth = (self._undo(values * units + offsets) for values in (y_pred, y_true))
         error = (forecast - truth).abs()
         size = (forecast.abs() + truth.abs()).clamp(min=SMALLEST_SIZE)
-        return 2 * error / size + error / naive_errors
+        return self.smape_weight * 2 * error / size + error / naive_errors
 
     def _undo(self, values: Tensor) -> Tensor:
         if self.transform == "log1p":
