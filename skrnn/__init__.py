@@ -12,13 +12,16 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn._sequences import Windows
     from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
+    from skrnn.series import Backtest, SeriesForecaster
     from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Backtest",
     "RNNRegressor",
     "Seq2SeqForecaster",
+    "SeriesForecaster",
     "SlidingWindowTransformer",
     "Windows",
     "__version__",
@@ -33,8 +36,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "Backtest": "skrnn.series",
     "RNNRegressor": "skrnn.regressor",
     "Seq2SeqForecaster": "skrnn.forecaster",
+    "SeriesForecaster": "skrnn.series",
     "SlidingWindowTransformer": "skrnn.windows",
     "Windows": "skrnn._sequences",
     "future_inputs": "skrnn.windows",

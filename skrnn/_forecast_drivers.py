@@ -13,7 +13,10 @@ from sklearn.utils import get_tags
 from skrnn._series_pieces import Pieces
 
 
-@dataclass(frozen=True)
+CALIBRATED = 0.1  # share of the rows that a copy sets aside where the estimator sets none
+
+
+@dataclass
 class Driver:
     """An estimator and what it needs to know to forecast.
 
@@ -67,16 +70,44 @@ class Driver:
 class WindowDriver(Driver):
     """For estimators with `horizon`: X is windows, y the series itself, and they look up each row's future.
 
-    They take the level off each window themselves, and may take logarithms, so series keep their sign.
+    They take the level off each window themselves, and may take logarithms, so series keep their sign. An estimator
+    that could give intervals but set no rows aside keeps all of them for its forecasts; the first interval asked for
+    then trains a copy that does (`_calibrated`).
     """
 
+    _trained_on: Pieces | None = None
+    _copy: Any = None
+
     def fit(self, pieces: Pieces) -> None:
+        self._trained_on = pieces if getattr(self.estimator, "calibration_fraction", False) is None else None
+        self._fit(self.estimator, pieces)
+
+    def predict_interval(self, pieces: Pieces, origins: np.ndarray, coverage: float) -> tuple[np.ndarray, np.ndarray]:
+        if self._trained_on is None:
+            return super().predict_interval(pieces, origins, coverage)
+        calibrated, X = self._calibrated(), self.read(pieces, origins)
+        forecasts = self.predict(pieces, origins)
+        middle = self._shaped(calibrated.predict(X), len(origins))
+        ends = calibrated.predict_interval(X, coverage=coverage)
+        lower, upper = (forecasts + self._shaped(end, len(origins)) - middle for end in ends)
+        return lower, upper
+
+    def _calibrated(self) -> Any:
+        """A copy of the estimator that set rows aside, trained when it is first asked for."""
+        assert self._trained_on is not None
+        if self._copy is None:
+            copy = clone(self.estimator).set_params(calibration_fraction=CALIBRATED)
+            self._fit(copy, self._trained_on)
+            self._copy = copy
+        return self._copy
+
+    def _fit(self, estimator: Any, pieces: Pieces) -> None:
         shifted, ready = pieces.ahead(self.known, self.horizon)
         y = pieces.values[:, self.targets]
         # rows whose inputs to come are unknown do not train, but their targets teach earlier rows
         weights = {} if ready.all() else {"sample_weight": ready.astype(float)}
         X = shifted.windows(np.arange(len(y)), self.window, self.names)
-        self.estimator.fit(X, y[:, 0] if y.shape[1] == 1 else y, **weights)
+        estimator.fit(X, y[:, 0] if y.shape[1] == 1 else y, **weights)
 
     def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
         shifted, _ = pieces.ahead(self.known, self.horizon)

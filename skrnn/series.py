@@ -104,7 +104,7 @@ class SeriesForecaster(BaseEstimator):
     >>> import numpy as np
     >>> import pandas as pd
     >>> from sklearn.linear_model import Ridge
-    >>> from skrnn.series import SeriesForecaster
+    >>> from skrnn import SeriesForecaster
     >>> days = pd.date_range("2024-01-01", periods=70, name="day")
     >>> noise = np.random.default_rng(0).normal(size=70)
     >>> sales = pd.Series(100 + 10 * np.sin(np.arange(70) * 2 * np.pi / 7) + noise, index=days, name="sales")
@@ -205,7 +205,9 @@ class SeriesForecaster(BaseEstimator):
             with group and time as in `fit`. Rows that are known already are passed over.
         coverage : float, default=None
             The share of actual values that an interval around the forecast is to hold, between 0 and 1. Needs an
-            estimator with `predict_interval`.
+            estimator with `predict_interval`. Where that sets no rows aside to calibrate on
+            (``calibration_fraction=None``), the first call trains a copy that sets a tenth aside and takes from it how
+            far the interval reaches to both sides of the forecast.
 
         Returns
         -------

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from skrnn import future_targets
+from skrnn._forecast_drivers import CALIBRATED
 from skrnn.regressor import RNNRegressor
 from skrnn.series import SeriesForecaster
 
@@ -323,8 +324,24 @@ def test_a_seq2seq_net_with_known_inputs_and_intervals():
     assert (forecasts["sales"] <= forecasts["sales_upper"]).all()
     assert forecaster.estimator_.future_channels == [0]
     assert forecaster.score(promoted()[100:]) < 0
-    with pytest.raises(ValueError, match="calibration_fraction"):
-        forecaster.set_params(estimator__calibration_fraction=None).fit(promoted()).predict(promoted(124), coverage=0.8)
+
+
+def test_a_net_without_rows_set_aside_gets_its_intervals_from_a_copy_that_has():
+    from skrnn.forecaster import Seq2SeqForecaster
+
+    X = table()
+    net = Seq2SeqForecaster(hidden_size=3, max_epochs=2, random_state=0)
+    forecaster = SeriesForecaster(net, window=6, horizon=4).fit(X)
+    forecasts, alone = forecaster.predict(coverage=0.8), forecaster.predict()
+    pd.testing.assert_frame_equal(forecasts[alone.columns], alone)  # the forecasts learn from all rows
+    assert forecaster.estimator_.calibration_fraction is None
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(forecaster)).predict(coverage=0.8), forecasts)
+    net.set_params(calibration_fraction=CALIBRATED)
+    copy = SeriesForecaster(net, window=6, horizon=4).fit(X).predict(coverage=0.8)
+    for target in alone.columns:
+        for end in ("lower", "upper"):
+            reach = forecasts[f"{target}_{end}"] - forecasts[target]
+            np.testing.assert_allclose(reach, copy[f"{target}_{end}"] - copy[target], rtol=1e-6, atol=1e-9)
 
 
 def test_intervals_stand_beside_their_forecast():
