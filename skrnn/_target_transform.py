@@ -51,8 +51,8 @@ def transformed_targets(data: Labelled, name: str | None) -> Labelled:
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
         raise ValueError(
-            f"target_transform={name!r} needs targets {transform.above}, got {values[wrong][0]:g} in row {row} of y. "
-            "Set target_transform=None, or shift the series."
+            f"target_transform={name!r} needs targets {transform.above}, got {values[wrong][0]:g} among those of "
+            f"row {row}. Set target_transform=None, or shift the series."
         )
     targets = replace(data.targets, values=transform.forward(values))
     sequences = transformed_past(data.sequences, data.targets.channels, name)

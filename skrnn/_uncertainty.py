@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn.covariance import ledoit_wolf
-from sklearn.utils import check_random_state
 
 from skrnn._conformal import Calibration, check_coverage
 from skrnn._distributions import Distribution, deviation_on_nodes
@@ -18,6 +18,7 @@ from skrnn._net import RecurrentNet
 from skrnn._parameters import check_int
 from skrnn._paths import correlated_draws, scores_of_blocks
 from skrnn._regression import RegressionEstimator
+from skrnn._runtime import draw_seed
 from skrnn._target_transform import untransformed
 from skrnn._validation import Sequences
 
@@ -36,6 +37,7 @@ class UncertainEstimator(RegressionEstimator):
     _distribution: Distribution  # as fitted
     _transform: str | None  # as fitted: `target_transform`
     _calibration: Calibration | None  # as fitted
+    _correlations: list[np.ndarray] | None  # as fitted: what ties the steps of a path together, net by net
     _rows_set_aside: Labelled | None = None  # during a fit
 
     # -- what nets give --------------------------------------------------------------------------------------------
@@ -74,6 +76,12 @@ class UncertainEstimator(RegressionEstimator):
         """Standard deviation in the user's units: that of each net's distribution and that between the nets."""
         points = [self._restored(values, sequences, scaling) for values in self._points_of_nets(parameters)]
         variance = np.var(points, axis=0)
+        if self._distribution.kind == "student_t" and self._transform is not None:
+            raise ValueError(
+                f"return_std=True has no answer here: undoing target_transform={self._transform!r} makes the tails of "
+                "Student's t so heavy that there is no standard deviation. Take predict_quantiles or "
+                "predict_interval, or fit with loss='gaussian' or 'quantile'."
+            )
         if self._distribution.has_spread:
             for values in parameters:
                 variance += self._deviation_within(values, sequences, scaling) ** 2 / len(parameters)
@@ -156,13 +164,17 @@ class UncertainEstimator(RegressionEstimator):
             self._correlations = [self._correlation(net, train.take(some)) for net in self.nets_]
 
     def _correlation(self, net: RecurrentNet, data: Labelled) -> np.ndarray:
-        """A factor L of the correlation L L' of the normal scores in a block of steps, (block, block)."""
+        """A factor L of the correlation L L' of the normal scores in a block of steps, (block, block).
+
+        Of their ranks (Boudt et al. 2012): few scores far out, where a net is too sure of itself, then decide nothing.
+        """
         blocks = self._blocks(net, data)  # (n_blocks, block)
         blocks = blocks[~np.isnan(blocks).any(axis=1)]
         size = blocks.shape[1]
         if len(blocks) < 2:
             return np.eye(size)
-        covariance = ledoit_wolf(blocks, assume_centered=True)[0]
+        scores = stats.norm.ppf(stats.rankdata(blocks, axis=0) / (len(blocks) + 1))
+        covariance = ledoit_wolf(scores, assume_centered=True)[0]
         deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
         return np.linalg.cholesky(covariance / np.outer(deviation, deviation) + 1e-9 * np.eye(size))
 
@@ -181,7 +193,7 @@ class UncertainEstimator(RegressionEstimator):
                 f"Paths are drawn from a distribution, but loss={self.loss!r} learns none. Fit with loss='gaussian', "
                 "'student_t' or 'quantile' with two quantiles or more."
             )
-        rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+        rng = np.random.default_rng(draw_seed(random_state))
         paths = []
         shares = np.array_split(np.arange(n_samples), len(self.nets_))  # of the nets
         for net, factor, share in zip(self.nets_, self._correlations, shares, strict=True):

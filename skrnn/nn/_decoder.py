@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skrnn.nn._attention import Attention
 from skrnn.nn._distributions import Emission
-from skrnn.nn._memory import Memory
+from skrnn.nn._memory import Memory, repeated
 from skrnn.nn._output import SegmentHead
 from skrnn.nn._recurrent import RecurrentStack
 
@@ -105,7 +105,7 @@ class ParallelDecoder(nn.Module):
         batch, n_segments = future.shape[:2]
         position = self.position[:n_segments].expand(batch, -1, -1)
         inputs = torch.cat([position, future.flatten(2)], dim=2).flatten(0, 1)[:, None]  # (batch * segments, 1, ...)
-        outputs = self.recurrent(inputs, initial=memory.repeat(n_segments).states)
+        outputs = self.recurrent(inputs, initial=repeated(memory.states, n_segments))
         states = outputs.final().unflatten(0, (batch, n_segments))  # (batch, segments, hidden)
         weights = None
         if self.context is not None:

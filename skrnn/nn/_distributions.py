@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALLEST_SCALE = 1e-4  # in standardised units
-SMALLEST_DF = 2.0  # degrees of freedom above which Student's t has a variance
+SMALLEST_DF = 2.01  # above 2, where Student's t has a variance, by more than float32 rounds away
 
 
 @dataclass(frozen=True)

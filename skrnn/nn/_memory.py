@@ -26,7 +26,7 @@ class Memory:
         The encoder's outputs.
     valid : Tensor of shape (batch, steps) or None
         Which of them are no padding.
-    start : Tensor of shape (batch, patch_size, n_outputs)
+    start : Tensor of shape (batch, segment_size, n_outputs)
         The targets' own last values, or what was learned in their place.
     """
 
@@ -40,11 +40,16 @@ class Memory:
         """Each row so many times in a row: row i becomes rows i * n_times to (i + 1) * n_times - 1."""
         return Memory(
             self.final.repeat_interleave(n_times, 0),
-            [tuple(part.repeat_interleave(n_times, 0) for part in state) for state in self.states],
+            repeated(self.states, n_times),
             self.steps.repeat_interleave(n_times, 0),
             None if self.valid is None else self.valid.repeat_interleave(n_times, 0),
             self.start.repeat_interleave(n_times, 0),
         )
+
+
+def repeated(states: list[State], n_times: int) -> list[State]:
+    """States of rows that are each repeated so many times in a row."""
+    return [tuple(part.repeat_interleave(n_times, 0) for part in state) for state in states]
 
 
 class Bridge(nn.Module):

@@ -31,7 +31,7 @@ class Seq2SeqModel(nn.Module):
     decoder : {"autoregressive", "direct", "parallel"}
     attention : {"additive", "dot"} or None
     patch_size : int
-        Steps embedded as one in the encoder, and steps of a segment of the decoder.
+        Steps embedded as one in the encoder, and steps of a segment of the decoder (at most `horizon`).
     shared : bool
         Apply one net to each target channel as a series of its own, the other channels beside it.
     linear_skip : bool
@@ -102,13 +102,13 @@ class Seq2SeqModel(nn.Module):
             conv_kernel_size,
             patch_size,
             generator,
-            keep_states=True,
+            keep_states=decoder != "direct",
         )
-        self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional, generator)
-        self.patch_size = patch_size
+        self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional and decoder != "direct", generator)
+        self.segment_size = min(patch_size, horizon)  # steps beyond the horizon would never be trained
         self.start: nn.Parameter | None = None
         if decoder == "autoregressive" and min(target_channels) < 0:
-            self.start = nn.Parameter(torch.zeros(patch_size, len(target_channels)))
+            self.start = nn.Parameter(torch.zeros(self.segment_size, len(target_channels)))
         self.skip = LinearSkip(target_channels, n_channels, n_steps, horizon) if linear_skip else None
         n_series, n_future = len(target_channels), len(future_channels)
         last: dict[str, Any] = {"emission": self.emission, "layer_norm": layer_norm, "generator": generator}
@@ -119,10 +119,10 @@ class Seq2SeqModel(nn.Module):
         else:
             sizes = (cell, hidden_size, n_layers, dropout, memory_size, n_series, n_future)
             if decoder == "parallel":
-                n_segments = -(-horizon // patch_size)
-                self.decoder = ParallelDecoder(*sizes, n_segments, patch_size, attention, **last)
+                n_segments = -(-horizon // self.segment_size)
+                self.decoder = ParallelDecoder(*sizes, n_segments, self.segment_size, attention, **last)
             else:
-                self.decoder = AutoregressiveDecoder(*sizes, patch_size, attention, **last)
+                self.decoder = AutoregressiveDecoder(*sizes, self.segment_size, attention, **last)
         self.to(dtype)
 
     def forward(
@@ -221,7 +221,7 @@ class Seq2SeqModel(nn.Module):
         """Parameters (rows, segments, size, outputs, n_parameters), and the attention; each row `n_times` in a row."""
         x, lengths = self._split_channels(x, lengths)
         outputs = self.encoder(x, lengths)
-        start = own_past(x, lengths, self.target_channels, self.patch_size)
+        start = own_past(x, lengths, self.target_channels, self.segment_size)
         if self.start is not None:
             known = torch.tensor([channel >= 0 for channel in self.target_channels], device=x.device)
             start = torch.where(known, start, self.start)
