@@ -227,8 +227,8 @@ class AutoregressiveDecoder(nn.Module):
 
     def _toss(self, n_coins: int, teacher_forcing: float) -> list[bool]:
         """Whether each segment but the last is followed by its true values."""
-        if teacher_forcing <= 0:
-            return [False] * n_coins
+        if teacher_forcing <= 0 or teacher_forcing >= 1:  # certain, so that no coin is drawn
+            return [teacher_forcing >= 1] * n_coins
         return (torch.rand(n_coins, generator=self.generator) < teacher_forcing).tolist()
 
     def _step(

@@ -15,6 +15,8 @@ from skrnn.nn._memory import Bridge, Memory, in_segments, last_steps, own_past
 from skrnn.nn._output import LinearSkip
 from skrnn.nn._recurrent import LayerOutputs
 
+FIRST_START = 0.1  # not 0, where the ReLU that embeds a segment has no gradient
+
 
 class Seq2SeqModel(nn.Module):
     """Reads a window and forecasts `horizon` steps of `n_outputs / horizon` outputs.
@@ -108,7 +110,7 @@ class Seq2SeqModel(nn.Module):
         self.segment_size = min(patch_size, horizon)  # steps beyond the horizon would never be trained
         self.start: nn.Parameter | None = None
         if decoder == "autoregressive" and min(target_channels) < 0:
-            self.start = nn.Parameter(torch.zeros(self.segment_size, len(target_channels)))
+            self.start = nn.Parameter(torch.full((self.segment_size, len(target_channels)), FIRST_START))
         self.skip = LinearSkip(target_channels, n_channels, n_steps, horizon) if linear_skip else None
         n_series, n_future = len(target_channels), len(future_channels)
         last: dict[str, Any] = {"emission": self.emission, "layer_norm": layer_norm, "generator": generator}
