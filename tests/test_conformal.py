@@ -47,9 +47,11 @@ def test_the_widening_is_the_definition(n, coverage, seed):
         assert ours[j] == scores[rank_of(len(known), coverage) - 1]
 
 
-@pytest.mark.parametrize("n, coverage, k", [(9, 0.9, 9), (99, 0.99, 99), (19, 0.95, 19), (10, 0.5, 6), (4, 0.2, 1)])
+@pytest.mark.parametrize(
+    "n, coverage, k", [(9, 0.9, 9), (99, 0.99, 99), (19, 0.95, 19), (10, 0.5, 6), (4, 0.2, 1), (24, 0.28, 7)]
+)
 def test_ranks_bear_numbers_that_are_no_binary_fractions(n, coverage, k):
-    """10 * 0.9 is 9 rows, though (1 - 0.9) * 10 is not 1."""
+    """25 * 0.28 are 7 rows, though floating point makes them 7.000000000000001."""
     truth = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))[:, None]
     assert calibration_of(truth).widening(np.zeros((n, 1)), np.zeros((n, 1)), coverage) == k
 

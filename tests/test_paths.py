@@ -273,6 +273,21 @@ def test_an_ensemble_draws_from_each_net(n_samples, shares, monkeypatch):
     assert (paths < 0).sum(axis=2).tolist() == [[shares[1]] * HORIZON] * 5
 
 
+@pytest.mark.parametrize("decoder", ["autoregressive", "direct"])
+def test_blocks_are_judged_given_the_truth_before_them(decoder):
+    X, y = rows_of(60)
+    y[::3, 2] = np.nan
+    model = fitted(X, y, decoder=decoder, dtype="float64")
+    x, truth = (X - X.mean((0, 1))) / X.std((0, 1)), (y - np.nanmean(y)) / np.nanstd(y)
+    x, known = torch.from_numpy(x), torch.from_numpy(truth)
+    with torch.no_grad():
+        parameters = model.net_.module_(x, targets=known, teacher_forcing=1.0).numpy()
+    expected = (truth - parameters[..., 0]) / parameters[..., 1]  # NaN where the truth is unknown
+    blocks = model._blocks(model.net_, model._labelled(X, y, None, reset=False))
+    np.testing.assert_allclose(blocks, expected.reshape(-1, HORIZON if decoder == "direct" else 1), rtol=1e-9)
+    assert np.isnan(blocks).sum() == 20
+
+
 def test_unknown_targets_leave_blocks_out():
     X, y = rows_of(400, correlation=0.9)
     y[::2, 3] = np.nan
