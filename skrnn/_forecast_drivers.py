@@ -12,7 +12,6 @@ from sklearn.utils import get_tags
 
 from skrnn._series_pieces import Pieces
 
-
 CALIBRATED = 0.1  # share of the rows that a copy sets aside where the estimator sets none
 
 

@@ -33,11 +33,9 @@ def check_forecast_parameters(estimator: Any) -> None:
     check_bool("linear_skip", estimator.linear_skip)
     check_teacher_forcing(estimator.teacher_forcing)
     check_transform(estimator.target_transform)
-    fraction, net_params = estimator.calibration_fraction, estimator.net_params
-    if fraction is not None:
+    if estimator.calibration_fraction is not None:
+        fraction = estimator.calibration_fraction
         check_float("calibration_fraction", fraction, low=0, high=1, open_low=True, open_high=True)
-    if isinstance(net_params, dict) and "criterion__seasonality" in net_params:
-        check_int("criterion__seasonality", net_params["criterion__seasonality"], low=1)
 
 
 def idle_forecast_parameters(estimator: Any) -> list[str]:

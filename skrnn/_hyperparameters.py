@@ -16,6 +16,7 @@ from skrnn.nn._recurrent import CELLS
 
 QUANTILES = (0.1, 0.5, 0.9)
 FAR_FROM_MEDIAN = 0.1
+COUNTS_OF_NET_PARAMS = ("module__conv_kernel_size", "module__decoder_patch_size", "criterion__seasonality")
 DISTRIBUTIONS = ("gaussian", "student_t")  # losses that learn the parameters of one
 
 
@@ -28,8 +29,9 @@ def check_net_hyperparameters(estimator: Any) -> None:
     for name in ("conv_channels", "n_channels", "max_steps", "validate_every"):
         if values[name] is not None:
             check_int(name, values[name], low=1)
-    if isinstance(values["net_params"], dict) and "module__conv_kernel_size" in values["net_params"]:
-        check_int("module__conv_kernel_size", values["net_params"]["module__conv_kernel_size"], low=1)
+    for name in COUNTS_OF_NET_PARAMS:
+        if isinstance(values["net_params"], dict) and name in values["net_params"]:
+            check_int(name, values["net_params"][name], low=1)
     for name in ("bidirectional", "layer_norm", "standardize", "shuffle", "warm_start"):
         check_bool(name, values[name])
     check_bool("return_sequences", estimator.return_sequences)

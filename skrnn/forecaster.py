@@ -66,8 +66,9 @@ class Seq2SeqForecaster(UncertainEstimator):
         a step and the four before it; ``net_params={"module__conv_kernel_size": 3}`` changes that.
     patch_size : int, default=1
         So many consecutive steps are embedded as one recurrent step (by a linear map to `hidden_size` and ReLU) of the
-        encoder, and so many are forecast by one step of the decoder. Faster by about that factor. The last patch ends
-        on the last step of the window; where the window is no multiple, the first is padded and `fit` says so.
+        encoder, and so many are forecast by one step of the decoder (``net_params={"module__decoder_patch_size": 6}``
+        changes that). Faster by about that factor. The last patch ends on the last step of the window; where the window
+        is no multiple, the first is padded and `fit` says so.
     layer_norm : bool, default=False
         Normalise what is predicted from, in front of the linear head.
     decoder : {"autoregressive", "direct", "parallel"}, default="autoregressive"

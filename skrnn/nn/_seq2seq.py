@@ -36,6 +36,8 @@ class Seq2SeqModel(nn.Module):
         Steps embedded as one in the encoder, and steps of a segment of the decoder (at most `horizon`).
     shared : bool
         Apply one net to each target channel as a series of its own, the other channels beside it.
+    decoder_patch_size : int or None
+        Steps of a segment of the decoder, where they are not `patch_size`.
     linear_skip : bool
     n_steps : int
         Length of the window that the linear skip reads.
@@ -68,6 +70,7 @@ class Seq2SeqModel(nn.Module):
         conv_channels: int | None = None,
         conv_kernel_size: int = 5,
         patch_size: int = 1,
+        decoder_patch_size: int | None = None,
         shared: bool = False,
         linear_skip: bool = False,
         n_steps: int = 1,
@@ -107,7 +110,7 @@ class Seq2SeqModel(nn.Module):
             keep_states=decoder != "direct",
         )
         self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional and decoder != "direct", generator)
-        self.segment_size = min(patch_size, horizon)  # steps beyond the horizon would never be trained
+        self.segment_size = min(decoder_patch_size or patch_size, horizon)  # steps beyond the horizon would never be trained
         self.start: nn.Parameter | None = None
         if decoder == "autoregressive" and min(target_channels) < 0:
             self.start = nn.Parameter(torch.full((self.segment_size, len(target_channels)), FIRST_START))

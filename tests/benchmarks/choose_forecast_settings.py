@@ -48,14 +48,20 @@ ETT_CHANGES: list[dict[str, Any]] = [
     {"hidden_size": 128},
     {"window": 504},
     {"patch_size": 12},
-    {"window_scaling": "standard"},
+    {"window_scaling": "last"},
 ]
-FORCED: dict[str, Any] = {"decoder": "autoregressive", "teacher_forcing": "linear", "patch_size": 12}
+FORCED: dict[str, Any] = {
+    "decoder": "autoregressive",
+    "teacher_forcing": "linear",
+    "net_params": {"module__decoder_patch_size": 12},
+}
 FORCED_CHANGES: list[dict[str, Any]] = [
     {"teacher_forcing": 0.5},
+    {"teacher_forcing": 1.0},
     {"attention": "dot"},
-    {"patch_size": 6},
-    {"window": 504},
+    {"net_params": {"module__decoder_patch_size": 6}},
+    {"hidden_size": 128},
+    {"window_scaling": "last"},
 ]
 M4_BASE: dict[str, Any] = {
     "window": 336,
@@ -84,6 +90,7 @@ M4_CHANGES: list[dict[str, Any]] = [
     {"max_steps": 2400},
     {"window_scaling": "last_standard"},
     {"lr": 4e-3},
+    {"net_params": {"criterion__seasonality": 24, "criterion__smape_weight": 1.0}},
 ]
 
 
