@@ -110,7 +110,8 @@ class Seq2SeqModel(nn.Module):
             keep_states=decoder != "direct",
         )
         self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional and decoder != "direct", generator)
-        self.segment_size = min(decoder_patch_size or patch_size, horizon)  # steps beyond the horizon would never be trained
+        # steps beyond the horizon would never be trained
+        self.segment_size = min(decoder_patch_size or patch_size, horizon)
         self.start: nn.Parameter | None = None
         if decoder == "autoregressive" and min(target_channels) < 0:
             self.start = nn.Parameter(torch.full((self.segment_size, len(target_channels)), FIRST_START))
