@@ -280,7 +280,8 @@ class RecurrentNet(NeuralNet):
         weights = inputs["weights"]
         known = targets if weights is None else targets.masked_fill(weights == 0, torch.nan)
         progress = self.n_steps_ / max(1, self._total_steps)
-        return {"targets": known, "teacher_forcing": forcing_ratio(self.teacher_forcing, progress)}
+        learns_spread = hasattr(self.criterion_, "point")
+        return {"targets": known, "teacher_forcing": forcing_ratio(self.teacher_forcing, progress, ends=learns_spread)}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Prediction and loss of one batch, without gradients."""

@@ -1,47 +1,65 @@
-"""Whole paths of a forecast: how the steps of a block vary together, and draws that vary alike.
+"""Whole paths of a forecast: how its steps vary together, and draws that vary alike.
 
-Each target has a distribution of its own. What ties the steps of a block together (a Gaussian copula, Song 2000; for
-forecasts Salinas et al. 2019) is the correlation of their normal scores, measured on training rows. The blocks of an
-autoregressive decoder are its segments, each drawn given the values drawn before; other decoders have one block.
+Each target has a distribution of its own. What ties the steps (and outputs) of a path together is the correlation of
+their normal scores, measured on training rows: a Gaussian copula (Song 2000; for forecasts Salinas et al. 2019).
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
+from scipy import stats
+from sklearn.covariance import ledoit_wolf
 
-from skrnn._batches import SequenceDataset
 from skrnn._distributions import Distribution
-from skrnn._net import RecurrentNet
 
-ROWS_AT_ONCE = 1024
+SMALLEST_VARIANCE = 1e-12
 
 
-def scores_of_blocks(net: RecurrentNet, dataset: SequenceDataset, distribution: Distribution) -> np.ndarray:
-    """Normal scores of the true values, (n_blocks, block), NaN where unknown.
+def correlation_factor(scores: np.ndarray) -> np.ndarray:
+    """A factor L of the correlation L L' of normal scores (n_samples, n_columns), shape (n_columns, n_columns).
 
-    A decoder that goes on from its own values is given the true ones, so that each block is judged given the blocks
-    before it.
+    Of their ranks (Boudt et al. 2012): few scores far out, where a net is too sure of itself, then decide nothing. Rows
+    with NaN are left out; with fewer than two others columns are taken as independent.
     """
-    module = net.module_.eval()
-    blocks = []
-    with torch.inference_mode():
-        for rows in torch.arange(len(dataset), device=dataset.first.device).split(ROWS_AT_ONCE):
-            inputs, targets = dataset.batch(rows)
-            if inputs["weights"] is not None:
-                targets = targets.masked_fill(inputs["weights"] == 0, torch.nan)
-            parameters = module(inputs["x"], inputs["lengths"], targets=targets, teacher_forcing=1.0)
-            values = [tensor.to("cpu", torch.float64).numpy() for tensor in (parameters, targets)]
-            scores = distribution.scores(*values)  # (batch, n_columns)
-            blocks.append(module.in_blocks(scores))
-    return np.concatenate(blocks)
+    known = scores[~np.isnan(scores).any(axis=1)]
+    size = scores.shape[1]
+    if len(known) < 2:
+        return np.eye(size)
+    even = stats.norm.ppf(stats.rankdata(known, axis=0) / (len(known) + 1))
+    covariance = ledoit_wolf(even, assume_centered=True)[0]
+    deviation = np.sqrt(np.maximum(np.diag(covariance), SMALLEST_VARIANCE))
+    return np.linalg.cholesky(covariance / np.outer(deviation, deviation) + 1e-9 * np.eye(size))
 
 
-def correlated_draws(
-    parameters: torch.Tensor, *, distribution: Distribution, factor: np.ndarray, rng: np.random.Generator
-) -> torch.Tensor:
-    """Values (rows, steps, outputs) of one block from parameters (rows, steps, outputs, n_parameters)."""
-    shape = tuple(parameters.shape[:-1])
-    scores = rng.standard_normal((shape[0], len(factor))) @ factor.T  # (rows, block)
-    values = distribution.from_scores(parameters.to("cpu", torch.float64).numpy(), scores.reshape(shape))
-    return torch.from_numpy(np.ascontiguousarray(values)).to(parameters)
+def draw_paths(
+    parameters: np.ndarray, distribution: Distribution, factor: np.ndarray, n_paths: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw so many paths for each row.
+
+    Parameters
+    ----------
+    parameters : ndarray of shape (n_rows, n_columns, n_parameters)
+    distribution : Distribution
+    factor : ndarray of shape (n_columns, n_columns)
+        From `correlation_factor`.
+    n_paths : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns, n_paths)
+    """
+    scores = factor @ rng.standard_normal((len(parameters), len(factor), n_paths))
+    return distribution.from_scores(parameters[:, :, None], scores)
+
+
+def by_series(columns: np.ndarray, n_series: int) -> np.ndarray:
+    """(n_rows, horizon * n_series, ...) -> (n_rows * n_series, horizon, ...), each series as rows of its own."""
+    apart = columns.reshape(len(columns), -1, n_series, *columns.shape[2:]).swapaxes(1, 2)
+    return apart.reshape(-1, *apart.shape[2:])
+
+
+def side_by_side(rows: np.ndarray, n_series: int) -> np.ndarray:
+    """(n_rows * n_series, horizon, ...) -> (n_rows, horizon * n_series, ...), the way back from `by_series`."""
+    apart = rows.reshape(len(rows) // n_series, n_series, *rows.shape[1:]).swapaxes(1, 2)
+    return apart.reshape(len(apart), apart.shape[1] * n_series, *apart.shape[3:])

@@ -6,8 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
-from sklearn.covariance import ledoit_wolf
 
 from skrnn._conformal import Calibration, check_coverage
 from skrnn._distributions import Distribution, deviation_on_nodes
@@ -16,7 +14,7 @@ from skrnn._hyperparameters import has_quantiles
 from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet
 from skrnn._parameters import check_int
-from skrnn._paths import correlated_draws, scores_of_blocks
+from skrnn._paths import by_series, correlation_factor, draw_paths, side_by_side
 from skrnn._regression import RegressionEstimator
 from skrnn._runtime import draw_seed
 from skrnn._target_transform import untransformed
@@ -161,30 +159,23 @@ class UncertainEstimator(RegressionEstimator):
         self._correlations = None
         if self._distribution.has_spread:
             some = np.unique(np.linspace(0, len(train.sequences) - 1, CORRELATED_ROWS).astype(int))
-            self._correlations = [self._correlation(net, train.take(some)) for net in self.nets_]
+            measured = train.take(some)
+            self._correlations = [self._correlation(net, measured) for net in self.nets_]
 
     def _correlation(self, net: RecurrentNet, data: Labelled) -> np.ndarray:
-        """A factor L of the correlation L L' of the normal scores in a block of steps, (block, block).
+        """What ties the steps of a path from this net together, measured on rows with targets."""
+        parameters = np.concatenate(self._run(net, data.sequences, net.module_))  # (n_samples, n_columns, n_parameters)
+        truth = self._scaling.scaled_targets(data)[0]
+        scores = self._distribution.scores(parameters, truth)
+        scores[np.isnan(data.targets.values)] = np.nan
+        return correlation_factor(by_series(scores, self._n_independent()))
 
-        Of their ranks (Boudt et al. 2012): few scores far out, where a net is too sure of itself, then decide nothing.
-        """
-        blocks = self._blocks(net, data)  # (n_blocks, block)
-        blocks = blocks[~np.isnan(blocks).any(axis=1)]
-        size = blocks.shape[1]
-        if len(blocks) < 2:
-            return np.eye(size)
-        scores = stats.norm.ppf(stats.rankdata(blocks, axis=0) / (len(blocks) + 1))
-        covariance = ledoit_wolf(scores, assume_centered=True)[0]
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
-        return np.linalg.cholesky(covariance / np.outer(deviation, deviation) + 1e-9 * np.eye(size))
-
-    def _blocks(self, net: RecurrentNet, data: Labelled) -> np.ndarray:
-        """Normal scores of the truth, each block given the truth before it, (n_blocks, block)."""
-        base = self._datasets(data, None)[0]
-        return scores_of_blocks(net, base, self._distribution)
+    def _n_independent(self) -> int:
+        """How many series of a row are drawn independently of each other."""
+        return 1
 
     def _sample(
-        self, sequences: Sequences, n_samples: int, random_state: Any, horizon: int | None, scaling: Scaling
+        self, sequences: Sequences, n_samples: int, random_state: Any, horizon: int, scaling: Scaling
     ) -> np.ndarray:
         """Paths in the user's units, (n_rows, n_columns, n_samples), each from one net of the ensemble."""
         check_int("n_samples", n_samples, low=1)
@@ -193,18 +184,16 @@ class UncertainEstimator(RegressionEstimator):
                 f"Paths are drawn from a distribution, but loss={self.loss!r} learns none. Fit with loss='gaussian', "
                 "'student_t' or 'quantile' with two quantiles or more."
             )
-        rng = np.random.default_rng(draw_seed(random_state))
+        rng, n_series = np.random.default_rng(draw_seed(random_state)), self._n_independent()
         paths = []
         shares = np.array_split(np.arange(n_samples), len(self.nets_))  # of the nets
-        for net, factor, share in zip(self.nets_, self._correlations, shares, strict=True):
-            if not len(share):
-                continue
-            draw = partial(correlated_draws, distribution=self._distribution, factor=factor, rng=rng)
-            n_at_once = max(1, ROWS_AT_ONCE // len(share))
-            groups = np.array_split(np.arange(len(sequences)), -(-len(sequences) // n_at_once))
-            run = partial(net.module_.sample, n_paths=len(share), draw=draw, horizon=horizon)
-            drawn = np.concatenate(self._run(net, sequences, run, groups))  # (n_rows, n_paths, n_columns)
-            paths.append(np.moveaxis(drawn, 1, 2))
+        for parameters, factor, share in zip(
+            self._parameters_of_nets(sequences, horizon), self._correlations, shares, strict=True
+        ):
+            rows = by_series(parameters, n_series)
+            steps = factor[: rows.shape[1], : rows.shape[1]]  # the factor of the first steps is a part of it
+            drawn = draw_paths(rows, self._distribution, steps, len(share), rng)
+            paths.append(side_by_side(drawn, n_series))
         return self._restored(np.concatenate(paths, axis=2), sequences, scaling)
 
 

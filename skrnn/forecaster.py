@@ -80,7 +80,8 @@ class Seq2SeqForecaster(UncertainEstimator):
     teacher_forcing : float in [0, 1] or {"linear", "exponential", "inverse_sigmoid"}, default=0.5
         For the autoregressive decoder: how often, in training, a step reads the true value before it instead of the
         one forecast. Drawn for each step (and segment), for a whole batch at once. The names let it fall from 1 to 0
-        over the training (scheduled sampling, Bengio et al. 2015). Never in `predict`.
+        over the training (scheduled sampling, Bengio et al. 2015). Never in `predict`; with a loss that learns a
+        distribution not in the last part of the training (see the notes).
     attention : {"additive", "dot"} or None, default=None
         Let each step of the decoder look at all steps of the encoder (Bahdanau et al. 2015; Luong et al. 2015). Not for
         ``decoder="direct"``, which has no steps.
@@ -225,9 +226,9 @@ class Seq2SeqForecaster(UncertainEstimator):
     *Scaling.* Targets that are the future of a channel have exactly the scale of that channel in the windows, at every
     step alike, so that a decoder reads its own forecasts in the units of the past.
 
-    *Distributions.* The autoregressive decoder goes on from its point forecasts; its quantiles at a step are those
-    given that path. `sample` goes on from the values drawn. A path's steps vary together as the errors of training
-    rows did: within a segment of the autoregressive decoder, else over the whole horizon (a Gaussian copula). With
+    *Distributions* are those of each step given the window, whatever the decoder. So that the autoregressive one learns
+    them from the path that it takes itself, teacher forcing ends after six tenths of a training with such a loss. The
+    steps of a path from `sample` vary together as the errors of training rows did (a Gaussian copula). With
     ``channels="shared"`` paths of different channels are drawn independently.
 
     *Weighted rows.* Weights equal repetitions exactly when one batch holds all rows.
@@ -459,7 +460,7 @@ class Seq2SeqForecaster(UncertainEstimator):
             Paths for each row.
         random_state : int, RandomState or None, default=None
         horizon : int, default=None
-            As for `predict`.
+            Steps to draw, at most those of `fit`; None means all.
 
         Returns
         -------
@@ -467,7 +468,15 @@ class Seq2SeqForecaster(UncertainEstimator):
             The shape of `predict` and one more axis, of length `n_samples`.
         """
         sequences, steps, scaling = self._ready(X, horizon)
+        if steps > self._horizon:
+            raise ValueError(
+                f"How steps vary together was measured for the {self._horizon} steps of `fit`, so no longer paths can "
+                f"be drawn, got horizon={horizon}. Fit with horizon={horizon}."
+            )
         return self._shaped(self._sample(sequences, n_samples, random_state, steps, scaling), horizon)
+
+    def _n_independent(self) -> int:
+        return len(self._target_columns) // self._horizon if self._made_with["shared"] else 1
 
     @available_if(_has_attention)
     def attention_weights(self, X: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_future_labels", "_series_table"},
     {"regressor", "classifier", "forecaster", "tagger"},
     {"_forecast_parameters", "_uncertainty"},
-    {"_paths", "_regression"},
+    {"_regression"},
     {"_inspection"},
     {"_estimator"},
     {"_hyperparameters", "_net", "_sequence_estimator", "_training_report"},
@@ -29,7 +29,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_labelled"},
     {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
-    {"_conformal", "_holdout", "_net_params", "_row_map", "_scaling", "_timeline"},
+    {"_conformal", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"},
     {"_calendar", "_column_names", "_distributions", "_parameters", "_runtime", "_validation"},
     {"_sequences"},
 ]
@@ -39,7 +39,7 @@ ONLY_IN = {  # library: the modules that may import it, wherever in the file
     "matplotlib": {"_plot_axes"},
     "numba": {"nn"},
     "skorch": {"_net", "callbacks"},
-    "torch": {"_runtime", "_batches", "nn", "_optimizer", "_net", "callbacks", "_estimator", "_paths", "persistence"},
+    "torch": {"_runtime", "_batches", "nn", "_optimizer", "_net", "callbacks", "_estimator", "persistence"},
     "tqdm": {"callbacks"},
 }
 NOT_IN = {  # module: the libraries it may not import

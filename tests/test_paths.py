@@ -7,8 +7,7 @@ from scipy import stats
 
 from skrnn import Seq2SeqForecaster, SlidingWindowTransformer
 from skrnn._distributions import Distribution
-from skrnn._paths import correlated_draws
-from skrnn.nn._seq2seq import Seq2SeqModel
+from skrnn._paths import by_series, correlation_factor, draw_paths, side_by_side
 
 HORIZON, HIDDEN = 5, 4
 QUANTILES = (0.1, 0.3, 0.5, 0.8)
@@ -45,92 +44,45 @@ def test_draws_have_their_marginals_and_their_correlation(kind):
         "quantile": rng.uniform(0.2, 1, size=(6, 4)).cumsum(axis=1),
     }[kind]
     distribution = Distribution(kind, QUANTILES if kind == "quantile" else ())
-    n_rows = 20_000
-    block = torch.from_numpy(parameters.reshape(1, 3, 2, -1)).expand(n_rows, -1, -1, -1)
-    values = correlated_draws(
-        block, distribution=distribution, factor=np.linalg.cholesky(correlation), rng=np.random.default_rng(1)
-    )
-    assert values.shape == (n_rows, 3, 2)
-    assert values.dtype == torch.float64
-    drawn = values.flatten(1).numpy()
+    n_paths = 20_000
+    two_rows = np.stack([parameters, parameters + (kind == "quantile")])
+    drawn = draw_paths(two_rows, distribution, np.linalg.cholesky(correlation), n_paths, np.random.default_rng(1))
+    assert drawn.shape == (2, 6, n_paths)
+    drawn = drawn[0].T
     levels = np.array([0.05, 0.3, 0.5, 0.9])
     for column, own in zip(drawn.T, parameters, strict=True):
         share = (column[:, None] <= distribution.quantiles(own, levels)).mean(axis=0)
-        np.testing.assert_allclose(share, levels, atol=4 * np.sqrt(0.25 / n_rows))
+        np.testing.assert_allclose(share, levels, atol=4 * np.sqrt(0.25 / n_paths))
     scores = distribution.scores(parameters, drawn)
-    np.testing.assert_allclose(np.corrcoef(scores.T), correlation, atol=4 / np.sqrt(n_rows))
+    np.testing.assert_allclose(np.corrcoef(scores.T), correlation, atol=4 / np.sqrt(n_paths))
 
 
-def net_of(**options):
-    options = {"cell": "gru", "emission": "gaussian", "n_parameters": 2, "target_channels": (1, 0), **options}
-    return Seq2SeqModel(
-        n_channels=2, n_outputs=2 * HORIZON, hidden_size=HIDDEN, horizon=HORIZON, dtype=torch.float64, **options
-    )
+def test_factor_of_a_known_correlation():
+    correlation = 0.8 ** np.abs(np.subtract.outer(np.arange(4), np.arange(4)))
+    scores = np.random.default_rng(0).normal(size=(5000, 4)) @ np.linalg.cholesky(correlation).T
+    skewed = np.exp(scores)  # ranks stay, and they alone count
+    for measured in (scores, skewed):
+        measured = np.vstack([measured, np.full((3, 4), np.nan)])
+        factor = correlation_factor(measured)
+        np.testing.assert_allclose(factor @ factor.T, correlation, atol=0.04)
+    np.testing.assert_array_equal(correlation_factor(np.full((5, 3), np.nan)), np.eye(3))
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize(
-    "options, block",
-    [
-        ({"decoder": "direct"}, 10),
-        ({"decoder": "parallel", "patch_size": 2}, 10),
-        ({}, 2),
-        ({"patch_size": 2}, 4),
-        ({"patch_size": 7}, 10),  # a segment is no longer than the horizon
-    ],
-    ids=str,
-)
-def test_blocks_hold_what_is_drawn_together(options, block, shared):
-    """`in_blocks` cuts truths as `sample` asks for values; the last segment is left out where it is not whole."""
-    net = net_of(**options, shared=shared)
-    block = block // 2 if shared else block
-    columns = np.arange(3 * HORIZON * 2).reshape(3, HORIZON, 2)  # (batch, horizon, outputs)
-    blocks = net.in_blocks(columns.reshape(3, -1))
-    asked = []
-
-    def draw(parameters):
-        asked.append(parameters.shape[1] * parameters.shape[2])
-        return parameters[..., 0]
-
-    x = torch.randn(3, 4, 2, dtype=torch.float64)
-    with torch.no_grad():
-        paths = net.sample(x, None, 7, draw)
-        assert paths.shape == (3, 7, 2 * HORIZON)
-        torch.testing.assert_close(paths, net(x)[..., 0][:, None].expand(-1, 7, -1))  # the points themselves
-    assert set(asked) == {block}
-    size = block if shared else block // 2
-    expected = [
-        columns[row, begin : begin + size][:, own].ravel()
-        for row in range(3)
-        for own in ([[0], [1]] if shared else [[0, 1]])
-        for begin in range(0, HORIZON - size + 1, size)
-    ]
-    np.testing.assert_array_equal(blocks, expected)
-
-
-@pytest.mark.parametrize("patch_size", [1, 2])
-def test_an_autoregressive_path_goes_on_from_the_values_drawn(patch_size):
-    """Each path is what the net forecasts when it is fed that path."""
-    net = net_of(patch_size=patch_size, attention="additive").eval()
-    x = torch.randn(3, 4, 2, dtype=torch.float64)
-    generator, seen = torch.Generator().manual_seed(0), []
-
-    def draw(parameters):
-        seen.append(parameters)
-        return torch.randn(parameters.shape[:-1], generator=generator, dtype=torch.float64)
-
-    with torch.no_grad():
-        paths = net.sample(x, None, 2, draw)
-        parameters = torch.cat(seen, dim=1)[:, :HORIZON].flatten(1, 2)  # (batch * paths, columns, 2)
-        fed = net(x.repeat_interleave(2, 0), targets=paths.flatten(0, 1), teacher_forcing=1.0)
-    torch.testing.assert_close(parameters, fed)
+@pytest.mark.parametrize("behind", [(), (7,)])
+def test_series_stand_apart_and_side_by_side_again(behind):
+    columns = np.arange(2 * 5 * 3 * int(np.prod(behind))).reshape(2, 15, *behind)  # 5 steps of 3 series
+    apart = by_series(columns, 3)
+    assert apart.shape == (6, 5, *behind)
+    np.testing.assert_array_equal(apart[4], columns[1, 1::3])  # row 1, series 1
+    np.testing.assert_array_equal(side_by_side(apart, 3), columns)
+    np.testing.assert_array_equal(by_series(columns, 1), columns)
 
 
 # -- fitted --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["gaussian", "student_t", "quantile"])
-@pytest.mark.parametrize("decoder", ["direct", "parallel"])
+@pytest.mark.parametrize("decoder", ["autoregressive", "direct", "parallel"])
 def test_marginals_of_paths_are_the_quantiles_forecast(decoder, loss):
     X, y = rows_of(correlation=0.8)
     model = fitted(X, y, decoder=decoder, loss=loss, quantiles=QUANTILES)
@@ -141,7 +93,7 @@ def test_marginals_of_paths_are_the_quantiles_forecast(decoder, loss):
 
 
 @pytest.mark.parametrize("loss", ["gaussian", "quantile"])
-@pytest.mark.parametrize("decoder", ["direct", "parallel"])
+@pytest.mark.parametrize("decoder", ["autoregressive", "direct", "parallel"])
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 def test_steps_of_a_path_vary_together_as_the_errors_did(decoder, loss, correlation):
     X, y = rows_of(400, correlation=correlation)
@@ -184,34 +136,24 @@ def test_steps_of_a_segment_vary_together_though_the_horizon_is_shorter():
         assert np.corrcoef(row)[0, 1] > 0.7
 
 
-def test_paths_of_a_random_walk_are_random_walks():
-    """Their spread grows as the root of the step, and increments are uncorrelated; ancestral sampling does it alone."""
+@pytest.mark.parametrize("params", [{}, {"teacher_forcing": "linear"}, {"decoder": "direct"}], ids=str)
+def test_paths_of_a_random_walk_are_random_walks(params):
+    """Spreads grow as the root of the step, those of `return_std` too, and increments are uncorrelated."""
     rng = np.random.default_rng(0)
     series = rng.normal(size=1200).cumsum()
     X = SlidingWindowTransformer(4).fit_transform(series[:, None])
-    for params in ({"teacher_forcing": 1.0}, {"decoder": "direct"}):  # paths are fed true values, like the net
-        model = fitted(X, series, horizon=8, hidden_size=6, max_epochs=12, lr=0.02, early_stopping=False, **params)
-        paths = model.sample(X[-3:], n_samples=2000, random_state=0)  # (3, 8, 2000)
-        deviation = paths.std(axis=2).mean(axis=0)
-        np.testing.assert_allclose(deviation, np.sqrt(np.arange(1, 9)), rtol=0.15)
-        increments = np.diff(paths - series[-3:, None, None], axis=1, prepend=0.0)
-        np.testing.assert_allclose(increments.std(axis=2), 1.0, atol=0.15)
-        between = np.corrcoef(increments[0])[np.triu_indices(8, 1)]
-        assert np.abs(between).mean() < 0.08
-        levels = np.corrcoef(paths[0])
-        assert levels[6, 7] > 0.8
-        assert levels[0, 7] < levels[6, 7] - 0.2
-
-
-def test_autoregressive_quantiles_are_those_given_the_path():
-    """So they do not grow with the step as those of paths do (said in the notes)."""
-    series = np.random.default_rng(0).normal(size=600).cumsum()
-    X = SlidingWindowTransformer(4).fit_transform(series[:, None])
-    model = fitted(X, series, horizon=6, max_epochs=10, lr=0.02, early_stopping=False, teacher_forcing=1.0)
-    width = np.diff(model.predict_quantiles(X[-3:])[..., [0, -1]], axis=-1)[..., 0].mean(axis=0)
-    spread = model.sample(X[-3:], 500, random_state=0).std(axis=2).mean(axis=0)
-    assert width[-1] < 1.4 * width[0]
-    assert spread[-1] > 1.8 * spread[0]
+    model = fitted(X, series, horizon=8, hidden_size=6, max_epochs=40, lr=0.02, early_stopping=False, **params)
+    paths = model.sample(X[-3:], n_samples=2000, random_state=0)  # (3, 8, 2000)
+    right = np.sqrt(np.arange(1, 9))
+    np.testing.assert_allclose(paths.std(axis=2).mean(axis=0), right, rtol=0.15)
+    np.testing.assert_allclose(model.predict(X, return_std=True)[1].mean(axis=0), right, rtol=0.15)
+    increments = np.diff(paths - series[-3:, None, None], axis=1, prepend=0.0)
+    np.testing.assert_allclose(increments.std(axis=2), 1.0, atol=0.2)
+    between = np.corrcoef(increments[0])[np.triu_indices(8, 1)]
+    assert np.abs(between).mean() < 0.1
+    levels = np.corrcoef(paths[0])
+    assert levels[6, 7] > 0.8
+    assert levels[0, 7] < levels[6, 7] - 0.2
 
 
 @pytest.mark.parametrize("params", [{}, {"decoder": "direct"}, {"n_nets": 2, "loss": "quantile"}], ids=str)
@@ -242,9 +184,8 @@ def test_shapes(params, n_samples):
     one = fitted(X, series[:, 0], horizon=3, **params)
     assert one.sample(X, n_samples).shape == (60, 3, n_samples)
     if params.get("decoder") is None:
-        longer = one.sample(X, 50, random_state=0, horizon=11)
-        assert longer.shape == (60, 11, 50)
-        assert np.isfinite(longer).all()
+        with pytest.raises(ValueError, match=r"3 steps of `fit`, so no longer paths .* got horizon=11.*horizon=11"):
+            one.sample(X, n_samples, horizon=11)
     flat = fitted(X, np.roll(series[:, 0], 3), horizon=None)
     assert flat.sample(X, n_samples).shape == (60, n_samples)
 
@@ -273,22 +214,7 @@ def test_an_ensemble_draws_from_each_net(n_samples, shares, monkeypatch):
     assert (paths < 0).sum(axis=2).tolist() == [[shares[1]] * HORIZON] * 5
 
 
-@pytest.mark.parametrize("decoder", ["autoregressive", "direct"])
-def test_blocks_are_judged_given_the_truth_before_them(decoder):
-    X, y = rows_of(60)
-    y[::3, 2] = np.nan
-    model = fitted(X, y, decoder=decoder, dtype="float64")
-    x, truth = (X - X.mean((0, 1))) / X.std((0, 1)), (y - np.nanmean(y)) / np.nanstd(y)
-    x, known = torch.from_numpy(x), torch.from_numpy(truth)
-    with torch.no_grad():
-        parameters = model.net_.module_(x, targets=known, teacher_forcing=1.0).numpy()
-    expected = (truth - parameters[..., 0]) / parameters[..., 1]  # NaN where the truth is unknown
-    blocks = model._blocks(model.net_, model._labelled(X, y, None, reset=False))
-    np.testing.assert_allclose(blocks, expected.reshape(-1, HORIZON if decoder == "direct" else 1), rtol=1e-9)
-    assert np.isnan(blocks).sum() == 20
-
-
-def test_unknown_targets_leave_blocks_out():
+def test_rows_with_unknown_targets_say_nothing_of_how_steps_vary_together():
     X, y = rows_of(400, correlation=0.9)
     y[::2, 3] = np.nan
     paths = fitted(X, y, decoder="direct", max_epochs=10).sample(X[:3], 1000, random_state=0)

@@ -6,8 +6,6 @@ segments following each other in time, and the weights of its attention (batch, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +17,6 @@ from skrnn.nn._recurrent import RecurrentStack
 
 DECODERS = ("autoregressive", "direct", "parallel")
 Decoded = tuple[Tensor, Tensor | None]
-Choose = Callable[[Tensor], Tensor]
-"""Parameters of a segment (batch, size, n_outputs, n_parameters) -> the values that go on (batch, size, n_outputs)."""
 
 
 class DirectDecoder(nn.Module):
@@ -180,7 +176,6 @@ class AutoregressiveDecoder(nn.Module):
         *,
         targets: Tensor | None = None,
         teacher_forcing: float = 0.0,
-        choose: Choose | None = None,
     ) -> Decoded:
         """Decode as many segments as `future` has.
 
@@ -193,10 +188,7 @@ class AutoregressiveDecoder(nn.Module):
             NaN where unknown: there the net's own value goes on.
         teacher_forcing : float
             Probability of a segment to be followed by its true values.
-        choose : callable or None
-            Picks the values that go on, once for each segment; None takes the point forecast.
         """
-        choose = self.emission.point if choose is None else choose
         n_segments = future.shape[1]
         coins = self._toss(n_segments - 1, 0.0 if targets is None else teacher_forcing)
         asks = self.attention if self.context is None else self.context.attention
@@ -217,7 +209,7 @@ class AutoregressiveDecoder(nn.Module):
             part = self.head(features, None if skip is None else skip[:, begin:end])
             parameters.append(part)
             weights.append(seen)
-            value = choose(part[:, -1])
+            value = self.emission.point(part[:, -1])
             if targets is not None and end < n_segments and coins[end - 1]:
                 true = targets[:, end - 1]
                 value = torch.where(true.isnan(), value, true)

@@ -89,8 +89,8 @@ class SmapeMaseLoss(nn.Module):
     """The symmetric relative error plus the scaled error, in the user's units: for panels of series of any size.
 
     ``w * 2 |y - f| / (|y| + |f|) + |y - f| / s``, s being the mean absolute error of the seasonal naive forecast within
-    the training rows of the row's series: sMAPE and MASE of the M4 competition (Makridakis et al. 2020), with
-    about the weights that they have in its overall average.
+    the rows of the row's series that its windows read: sMAPE and MASE of the M4 competition (Makridakis et al. 2020),
+    with about the weights that they have in its overall average.
 
     Parameters
     ----------

@@ -36,16 +36,6 @@ class Memory:
     valid: Tensor | None
     start: Tensor
 
-    def repeat(self, n_times: int) -> Memory:
-        """Each row so many times in a row: row i becomes rows i * n_times to (i + 1) * n_times - 1."""
-        return Memory(
-            self.final.repeat_interleave(n_times, 0),
-            repeated(self.states, n_times),
-            self.steps.repeat_interleave(n_times, 0),
-            None if self.valid is None else self.valid.repeat_interleave(n_times, 0),
-            self.start.repeat_interleave(n_times, 0),
-        )
-
 
 def repeated(states: list[State], n_times: int) -> list[State]:
     """States of rows that are each repeated so many times in a row."""

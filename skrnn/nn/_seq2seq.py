@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skrnn.nn._decoder import AutoregressiveDecoder, Choose, Decoded, DirectDecoder, ParallelDecoder
+from skrnn.nn._decoder import AutoregressiveDecoder, Decoded, DirectDecoder, ParallelDecoder
 from skrnn.nn._distributions import Emission
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._memory import Bridge, Memory, in_segments, last_steps, own_past
@@ -168,51 +167,6 @@ class Seq2SeqModel(nn.Module):
         parameters, _ = self._decode(x, lengths, horizon, **forced)
         return self._columns(parameters, horizon)
 
-    def sample(
-        self, x: Tensor, lengths: Tensor | None, n_paths: int, draw: Choose, horizon: int | None = None
-    ) -> Tensor:
-        """Paths drawn by `draw` from the parameters of each block, (batch, n_paths, horizon * outputs).
-
-        A block is a segment of an autoregressive decoder, which goes on from the values drawn, else the whole
-        horizon.
-
-        Parameters
-        ----------
-        draw : callable
-            Parameters (rows, steps, outputs, n_parameters) -> values (rows, steps, outputs).
-        """
-        horizon = self.horizon if horizon is None else horizon
-        if isinstance(self.decoder, AutoregressiveDecoder):
-            blocks: list[Tensor] = []
-
-            def choose(parameters: Tensor) -> Tensor:
-                blocks.append(draw(parameters))
-                return blocks[-1]
-
-            self._decode(x, lengths, horizon, n_times=n_paths, choose=choose)
-            values = torch.cat(blocks, dim=1)[:, :horizon]
-        else:
-            parameters, _ = self._decode(x, lengths, horizon)
-            parameters = parameters.flatten(1, 2)[:, : self.horizon].repeat_interleave(n_paths, 0)
-            values = draw(parameters)[:, :horizon]  # (batch * n_paths, horizon, outputs)
-        n_series = len(self.series) if self.shared else 1
-        values = values.unflatten(0, (-1, n_series, n_paths))  # (batch, n_series, n_paths, horizon, outputs)
-        return values.permute(0, 2, 3, 1, 4).flatten(2)  # (batch, n_paths, horizon * n_series * outputs)
-
-    def in_blocks(self, columns: np.ndarray) -> np.ndarray:
-        """Values (batch, horizon * outputs) of what is drawn together in `sample`, (batch * blocks, block).
-
-        A last segment that reaches beyond the horizon is left out.
-        """
-        by_step = columns.reshape(len(columns), self.horizon, -1)  # (batch, horizon, outputs)
-        if self.shared:
-            by_step = by_step.transpose(0, 2, 1).reshape(-1, self.horizon, 1)
-        if isinstance(self.decoder, AutoregressiveDecoder):
-            size = self.decoder.segment_size
-            whole = by_step[:, : self.horizon // size * size]
-            return whole.reshape(-1, size * by_step.shape[2])
-        return by_step.reshape(len(by_step), -1)
-
     def attend(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Weights of the attention, (batch, [n_series *] segments, encoder steps)."""
         weights = self._decode(x, lengths, self.horizon)[1]
@@ -223,8 +177,8 @@ class Seq2SeqModel(nn.Module):
         """What the encoder gives for each row; with `shared` for each series of each row, (batch * n_series, ...)."""
         return self.encoder(*self._split_channels(x, lengths))
 
-    def _decode(self, x: Tensor, lengths: Tensor | None, horizon: int, *, n_times: int = 1, **how: Any) -> Decoded:
-        """Parameters (rows, segments, size, outputs, n_parameters), and the attention; each row `n_times` in a row."""
+    def _decode(self, x: Tensor, lengths: Tensor | None, horizon: int, **how: Any) -> Decoded:
+        """Parameters (rows, segments, size, outputs, n_parameters), and the attention."""
         x, lengths = self._split_channels(x, lengths)
         outputs = self.encoder(x, lengths)
         start = own_past(x, lengths, self.target_channels, self.segment_size)
@@ -237,9 +191,6 @@ class Seq2SeqModel(nn.Module):
             future = last_steps(x, lengths, self.horizon)[..., self.future_channels]
         segments = in_segments(future, self.decoder.segment_size)
         skips = None if self.skip is None else in_segments(self.skip(x, lengths), self.decoder.segment_size)
-        if n_times > 1:
-            memory, segments = memory.repeat(n_times), segments.repeat_interleave(n_times, 0)
-            skips = None if skips is None else skips.repeat_interleave(n_times, 0)
         return self.decoder(memory, segments, skips, **how)
 
     def _split_channels(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
