@@ -121,7 +121,8 @@ class RecurrentNet(NeuralNet):
         if passes is None and self.max_steps is not None:
             total = min(total, self.max_steps)
         self._total_steps = total
-        whole = passes is not None or self.validate_every is None
+        self._plain = passes is not None
+        whole = self._plain or self.validate_every is None
         self._per_round = self.n_batches_ if whole else self.validate_every
         self.n_rounds_ = -(-total // self._per_round)
         if passes is not None:
@@ -279,7 +280,8 @@ class RecurrentNet(NeuralNet):
             return {}
         weights = inputs["weights"]
         known = targets if weights is None else targets.masked_fill(weights == 0, torch.nan)
-        progress = self.n_steps_ / max(1, self._total_steps)
+        # plain passes have no end that they know of: decays are at theirs
+        progress = 1.0 if self._plain else self.n_steps_ / max(1, self._total_steps)
         learns_spread = hasattr(self.criterion_, "point")
         return {"targets": known, "teacher_forcing": forcing_ratio(self.teacher_forcing, progress, ends=learns_spread)}
 

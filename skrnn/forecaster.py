@@ -80,7 +80,7 @@ class Seq2SeqForecaster(UncertainEstimator):
     teacher_forcing : float in [0, 1] or {"linear", "exponential", "inverse_sigmoid"}, default=0.5
         For the autoregressive decoder: how often, in training, a step reads the true value before it instead of the
         one forecast. Drawn for each step (and segment), for a whole batch at once. The names let it fall from 1 to 0
-        over the training (scheduled sampling, Bengio et al. 2015). Never in `predict`; with a loss that learns a
+        over the training (scheduled sampling, Bengio et al. 2015); in `partial_fit` they are at their end. Never in `predict`; with a loss that learns a
         distribution not in the last part of the training (see the notes).
     attention : {"additive", "dot"} or None, default=None
         Let each step of the decoder look at all steps of the encoder (Bahdanau et al. 2015; Luong et al. 2015). Not for

@@ -231,7 +231,15 @@ def test_warm_start_begins_with_the_former_weights():
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"decoder": "parallel"}, {"n_nets": 2}, {"loss": "gaussian", "teacher_forcing": 0.3}], ids=str
+    "params",
+    [
+        {},
+        {"decoder": "parallel"},
+        {"n_nets": 2},
+        {"loss": "gaussian", "teacher_forcing": 0.0},
+        {"teacher_forcing": 0.3},
+    ],
+    ids=str,
 )
 def test_partial_fit_goes_on(params):
     X = windows()
