@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skrnn._calendar import Step, numbers
+from skrnn._series_pieces import Pieces
 from skrnn._series_table import SeriesRows
 from skrnn.metrics import mase, mean_absolute_error, mean_squared_error, smape
 
@@ -68,15 +70,51 @@ def persistence(y: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     return np.repeat(y[origins][:, None], horizon, axis=1)
 
 
-def seasonal_naive(y: np.ndarray, origins: np.ndarray, starts: np.ndarray, horizon: int, m: int) -> np.ndarray:
+def seasonal_naive(
+    y: np.ndarray, pieces: Pieces, clock: np.ndarray, origins: np.ndarray, horizon: int, m: int
+) -> np.ndarray:
     """The latest known value that stands whole seasons of `m` rows before each step; shapes as `persistence`.
 
-    Where that lies before `starts`, the first row of the piece of each origin, it is the value at the origin.
+    Where that lies before the piece of the origin, it is the value of an earlier piece of the series at that time, give
+    or take half a step; where no row is there, it is the value at the origin.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, n_outputs)
+    pieces : Pieces
+        The rows cut at holes.
+    clock : ndarray of shape (n_rows,)
+        Their labels, in steps (`clock_of`).
+    origins : ndarray of shape (n_origins,)
+    horizon, m : int
     """
     steps = np.arange(1, horizon + 1)
     back = steps - m * -(-steps // m)  # (horizon,), at most 0
     rows = origins[:, None] + back
-    return y[np.where(rows < starts[:, None], origins[:, None], rows)]
+    outside = rows < pieces.starts[origins][:, None]
+    rows[outside] = np.repeat(origins, outside.sum(axis=1))
+    wanted = (clock[origins][:, None] + back)[outside]
+    found, codes = rows[outside], pieces.series[rows[outside]]
+    for code in np.unique(codes):
+        first, end = np.searchsorted(pieces.series, [code, code + 1])
+        mine, times = codes == code, clock[first:end]
+        places = np.searchsorted(times, wanted[mine] - 0.5)  # before the origin, so within the series
+        found[mine] = np.where(times[places] <= wanted[mine] + 0.5, first + places, found[mine])
+    rows[outside] = found
+    return y[rows]
+
+
+def clock_of(labels: pd.Index, step: Step) -> np.ndarray:
+    """Return labels (n_rows,) as numbers of steps."""
+    return numbers(labels, step.zone) / (step.largest or 1)
+
+
+def past_of(y: np.ndarray, begins: np.ndarray, m: int) -> np.ndarray:
+    """Return y (n_rows, n_outputs) with `m` rows of NaN before each piece, so that none is compared with another.
+
+    `begins` (n_rows,) says which rows begin a piece.
+    """
+    return np.insert(y, np.repeat(np.flatnonzero(begins), m), np.nan, axis=0)
 
 
 def error_table(
@@ -98,7 +136,7 @@ def error_table(
     series : ndarray of shape (n_origins,)
         The code of the series of each origin.
     pasts : dict of ndarrays of shape (n_train, n_outputs)
-        The training rows of each series, by its code.
+        The training rows of each series, by its code; NaN between its pieces (`past_of`).
     seasonality : int
     targets : list
         Their names.
@@ -172,7 +210,7 @@ def _scaled_error(
     for code in np.unique(series):
         past, mine = pasts.get(code, np.empty(0)), series == code
         known = ~np.isnan(actual[mine])
-        if not known.any() or len(past) <= m or (past[m:] == past[:-m]).all():
+        if not known.any() or not np.nan_to_num(past[m:] - past[:-m]).any():
             continue
         total += known.sum() * mase(actual[mine][known], guess[mine][known], past, m)
         n_known += known.sum()

@@ -26,7 +26,7 @@ class SeriesScales:
         Mean (0 where not `centred`) and standard deviation, 0 and 1 for a single series; a constant one has the
         spread 1.
     naive : ndarray of shape (n_series, n_outputs)
-        Mean absolute difference of neighbouring rows; 1 where they are all equal.
+        Mean absolute difference of neighbouring rows, not across holes; 1 where they are all equal.
     n_rows : ndarray of shape (n_series,)
         From how many rows.
     """
@@ -47,7 +47,7 @@ class SeriesScales:
         rows = np.arange(len(pieces.series)) if most is None else np.flatnonzero(pieces.places < most)
         y, codes = pieces.values[rows][:, targets], pieces.series[rows]
         n_rows = np.bincount(codes, minlength=n_series)
-        same = np.flatnonzero(codes[1:] == codes[:-1])
+        follows = np.flatnonzero(~pieces.begins[rows][1:])  # the row before is a step away
 
         def mean_of(values: np.ndarray, of: np.ndarray) -> np.ndarray:
             totals = np.stack([np.bincount(of, column, minlength=n_series) for column in values.T], axis=1)
@@ -56,7 +56,7 @@ class SeriesScales:
         mean = mean_of(y, codes)
         spread = np.sqrt(mean_of((y - mean[codes]) ** 2, codes))
         spread[spread <= _CONSTANT * np.abs(mean)] = 1.0
-        naive = mean_of(np.abs(np.diff(y, axis=0))[same], codes[1:][same])
+        naive = mean_of(np.abs(np.diff(y, axis=0))[follows], codes[1:][follows])
         naive[naive == 0] = 1.0
         if names is None:
             spread[:] = 1.0

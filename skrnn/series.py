@@ -13,8 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._backtest import (
     Backtest,
     choose_cutoffs,
+    clock_of,
     error_table,
     forecast_table,
+    past_of,
     persistence,
     seasonal_naive,
     share_within,
@@ -386,7 +388,8 @@ class SeriesForecaster(BaseEstimator):
         cadence = Cadence.learn(labels, series)
         season = cadence.seasonality if seasonality is None else check_int("seasonality", seasonality, low=1)
         cutoffs = choose_cutoffs(labels, n_splits, self.horizon, step)
-        pieces = Pieces.cut(rows, Step.learn(labels, series, cut=True))
+        spacing = Step.learn(labels, series, cut=True)
+        pieces = Pieces.cut(rows, spacing)
         actual = pieces.futures(form.targets, self.horizon)
         has_actual = ~np.isnan(actual).all(axis=(1, 2))
 
@@ -398,8 +401,15 @@ class SeriesForecaster(BaseEstimator):
             scales, can_forecast = clone_._scales_of(pieces, rows.timeline.names)
             at = np.concatenate([_last_rows(rows, cutoff) for cutoff in cutoffs[begin : begin + every]])
             at = at[(can_forecast & has_actual)[at]]
-            made.append(clone_._forecast(pieces, at, scales, coverage))
-            origins.append(at)
+            at = pd.unique(at[~np.isin(at, np.concatenate([at[:0], *origins]))])  # two cutoffs may have the same row
+            if len(at):
+                made.append(clone_._forecast(pieces, at, scales, coverage))
+                origins.append(at)
+        if not made:
+            raise ValueError(
+                "X must hold rows that follow an origin in a series that can be forecast there, got none: take fewer "
+                "`n_splits`, a smaller `step` or series that overlap in time."
+            )
         at = np.concatenate(origins)
         forecasts = {suffix: np.concatenate([part[suffix] for part in made]) for suffix in made[0]}
         targets = [form.channels[k] for k in form.targets]
@@ -407,10 +417,13 @@ class SeriesForecaster(BaseEstimator):
         methods = {
             "model": forecasts[""],
             "persistence": persistence(y, at, self.horizon),
-            "seasonal naive": seasonal_naive(y, at, pieces.starts[at], self.horizon, season),
+            "seasonal naive": seasonal_naive(y, pieces, clock_of(labels, spacing), at, self.horizon, season),
         }
         known = np.asarray(labels <= cutoffs[0])
-        pasts = {code: y[known & (series == code)] for code in np.unique(series[at])}
+        pasts = {}
+        for code in np.unique(series[at]):
+            mine = known & (series == code)
+            pasts[code] = past_of(y[mine], pieces.begins[mine], season)
         errors = error_table(actual[at], methods, series[at], pasts, season, targets)
         table = forecast_table(rows, at, forecasts, actual[at], targets)
         if coverage is not None:

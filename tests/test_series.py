@@ -437,6 +437,16 @@ def test_a_single_row_can_be_scored():
     assert forecaster.score(X[70:71]) == pytest.approx(-error / scale)
 
 
+def test_the_score_is_in_units_of_steps_within_pieces():
+    X = wave(300)
+    X[200:] += 1000
+    X = X.drop(X.index[195:200])
+    forecaster = SeriesForecaster(Ridge(), window=8, horizon=1).fit(X[:290])
+    y = X[:290].to_numpy()
+    steps = np.abs(np.diff(y))
+    np.testing.assert_allclose(forecaster._scales.naive, np.delete(steps, 194).mean())
+
+
 def test_a_constant_series_is_scored_in_its_own_units():
     X = pd.Series(5.0, index=wave().index)
     forecaster = SeriesForecaster(Ridge(), window=8, horizon=1).fit(X[:70])

@@ -8,8 +8,10 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 
-from skrnn._backtest import seasonal_naive
+from skrnn._backtest import clock_of, seasonal_naive
+from skrnn._calendar import Step
 from skrnn._future_labels import Cadence
+from skrnn._series_pieces import Pieces
 from skrnn.metrics import mase, smape
 from skrnn.regressor import RNNRegressor
 from skrnn.series import Backtest, SeriesForecaster
@@ -229,9 +231,78 @@ def test_a_season_longer_than_the_past_and_one_given():
 
 def test_a_season_shorter_than_the_horizon_repeats_the_last_one():
     y = np.arange(20.0)[:, None]
-    found = seasonal_naive(y, np.array([10, 15]), np.array([0, 15]), 5, 2)
+    pieces = Pieces(y, np.repeat([0, 1], [15, 5]), np.isin(np.arange(20), [0, 15]))
+    found = seasonal_naive(y, pieces, np.arange(20.0), np.array([10, 15]), 5, 2)
     np.testing.assert_array_equal(found[0, :, 0], [9, 10, 9, 10, 9])
-    np.testing.assert_array_equal(found[1, :, 0], [15, 15, 15, 15, 15])  # its piece begins there
+    np.testing.assert_array_equal(found[1, :, 0], [15, 15, 15, 15, 15])  # its series begins there
+
+
+def test_series_of_which_none_can_be_judged():
+    X = table(90).reset_index()
+    X = pd.concat([X[:88].assign(shop="a"), X[88:].assign(shop="b")])
+    forecaster = SeriesForecaster(Ridge(), window=40, horizon=2, target="load", group="shop", time="when")
+    with pytest.raises(ValueError, match="X must hold rows that follow an origin in a series that can be forecast"):
+        forecaster.backtest(X, 1)
+
+
+# ------------------------------------------------------------------------------------------------------- holes
+
+
+@pytest.mark.parametrize("kind", ["dates", "numbers", "zone"])
+def test_the_season_before_is_found_beyond_a_hole(kind):
+    X = table(400)["load"]
+    if kind == "numbers":
+        X.index = np.arange(400) * 0.3
+    elif kind == "zone":
+        X.index = X.index.tz_localize("Europe/Berlin")  # the clocks change on the 31st of March, row 90
+    cut = pd.concat([X[:85], X[88:]])  # rows 85 to 87 are missing
+    step = Step.learn(cut.index, np.zeros(397, dtype=int), cut=True)
+    pieces = Pieces(cut.to_numpy()[:, None], np.zeros(397, dtype=int), step.pieces(cut.index, np.zeros(397, dtype=int)))
+    assert pieces.begins.sum() == 2
+    origin = 91  # its row in X; the season before steps 1 to 7 is in rows 85 to 91
+    found = seasonal_naive(pieces.values, pieces, clock_of(cut.index, step), np.array([origin - 3]), 9, 7)[0, :, 0]
+    wanted = X.iloc[[91, 91, 91, 88, 89, 90, 91, 91, 91]]  # the first three are missing: the value at the origin
+    np.testing.assert_array_equal(found, wanted)
+    origin = 94
+    found = seasonal_naive(pieces.values, pieces, clock_of(cut.index, step), np.array([origin - 3]), 3, 14)[0, :, 0]
+    np.testing.assert_array_equal(found, X.iloc[[81, 82, 83]])
+
+
+def test_the_season_before_is_that_of_the_same_series():
+    X = table(200).reset_index().assign(shop="b")
+    a = X.drop(range(187, 190)).assign(shop="a", load=lambda X: X["load"] + 1000)
+    forecaster = SeriesForecaster(Ridge(), window=5, horizon=7, target="load", group="shop", time="when")
+    errors = forecaster.backtest(pd.concat([X, a]), 1, seasonality=14).errors
+    y = X["load"].to_numpy()
+    assert errors.loc["seasonal naive", "MAE"] == pytest.approx(np.abs(y[193:200] - y[179:186]).mean())
+
+
+def test_mase_compares_no_rows_across_a_hole():
+    X = table(400)[["load"]]
+    X.iloc[200:] += 500
+    X = X.drop(X.index[197:200])
+    result = SeriesForecaster(Ridge(), window=8, horizon=4).backtest(X, 3)
+    y = X["load"].to_numpy()
+    past = np.concatenate([y[:197], np.full(7, np.nan), y[197 : 397 - 12]])
+    frame = result.forecasts
+    assert result.errors.loc["model", "MASE"] == pytest.approx(mase(frame["actual"], frame["forecast"], past, 7))
+
+
+def test_mase_of_pieces_that_repeat_themselves_is_unknown():
+    X = table(400)[["load"]]
+    X["load"] = np.tile(np.arange(7.0), 58)[:400]
+    X = X.drop(X.index[197:200])
+    assert SeriesForecaster(Ridge(), window=8, horizon=4).backtest(X, 3).errors["MASE"].isna().all()
+
+
+@pytest.mark.parametrize("refit", [False, True, 2])
+def test_an_origin_of_a_sparse_series_counts_once(refit):
+    X = table(90).reset_index().assign(shop="a")
+    X = pd.concat([X, X[::3].assign(shop="b")])
+    forecaster = SeriesForecaster(Ridge(), window=5, horizon=2, target="load", group="shop", time="when")
+    result = forecaster.backtest(X, 9, step=1, refit=refit).forecasts
+    assert not result.duplicated(["series", "origin", "step"]).any()
+    assert (result["series"] == "b").sum() == 5  # rows 78 and 81 have two steps each, 84 has one
 
 
 def test_it_reads_well():
