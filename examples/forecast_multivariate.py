@@ -11,7 +11,7 @@ them in `X_future`. The same net without the calendar and Ridge with it stand be
 to hold nine of ten values. The last four weeks are judged, from one midnight to the next; Christmas lies in them. The
 rows set aside begin at any hour and lie in autumn, so nine of ten is what to expect on average, not of each hour here.
 
-The settings of the net (patches, decoder, epochs, number of nets) were chosen by `backtest` on the rows before. For
+The settings of the net (patches, decoder, number of nets) were chosen by `backtest` on the rows before. For
 a table of your own, name its columns in `TARGETS` and `CALENDAR` and read it in place of `make_load`.
 """
 
