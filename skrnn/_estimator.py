@@ -64,9 +64,9 @@ class RecurrentEstimator(SequenceEstimator):
         """What to say of parameters of the subclass's own that were set but do nothing."""
         return []
 
-    def _teacher_forcing(self) -> float | str | None:
-        """How often a decoder is fed its targets in training; None for nets without such a decoder."""
-        return None
+    def _teacher_forcing(self) -> dict[str, Any]:
+        """How often a decoder is fed its targets in training, as arguments of `RecurrentNet`."""
+        return {}
 
     def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
         """What the loss is given beside predictions and targets: arrays (n_samples, n_columns) by argument."""
@@ -279,7 +279,7 @@ class RecurrentEstimator(SequenceEstimator):
             valid_dataset=valid,
             validate_every=self.validate_every,
             average_weights=judged,
-            teacher_forcing=self._teacher_forcing(),
+            **self._teacher_forcing(),
             callbacks=[*self._callbacks(valid is not None, judged, number), *(given or [])],
             device=self.device_,
             verbose=0,

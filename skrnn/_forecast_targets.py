@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skrnn._row_map import UNKNOWN, RowMap
+from skrnn._row_map import UNKNOWN, RowMap, is_no_coincidence
 from skrnn._targets import (
     Targets,
     check_some_known,
@@ -17,8 +17,6 @@ from skrnn._targets import (
     misread_series,
 )
 from skrnn._validation import Sequences
-
-ALIKE = 0.9  # share of neighbouring rows in which futures given row by row overlap
 
 
 def forecast_targets(
@@ -79,18 +77,18 @@ def is_row_by_row(y: np.ndarray, sequences: Sequences) -> bool:
     """Whether y, given together with a horizon, holds futures row by row and not the series itself.
 
     Three axes do, and so does whatever belongs to sequences that are no windows of a series. For windows the values
-    tell: futures of neighbouring rows overlap, ``y[t, 1] == y[t + 1, 0]``.
+    tell: futures of neighbouring rows overlap, ``y[t, k + 1] == y[t + 1, k]``, all of them and not by chance.
     """
     if y.ndim == 3 or not sequences.are_windows:
         return True
     if y.ndim == 1 or y.shape[1] < 2:
         return False
     sample, there = RowMap(sequences).ahead(1)
-    here, after = y[there, 1], y[sample[there], 0]
+    here, after = y[there, 1:], y[sample[there], :-1]  # (n_pairs, n_columns - 1)
     known = ~np.isnan(here) & ~np.isnan(after)
-    if known.sum() < 2 or (here[known] == here[known][0]).all():
+    if (here[known] != after[known]).any():
         return False
-    return bool((here[known] == after[known]).mean() >= ALIKE)
+    return is_no_coincidence(here[known[:, 0], 0], 1)
 
 
 def _none_beyond(targets: Targets, sequences: Sequences) -> Targets:
@@ -105,7 +103,8 @@ def _none_beyond(targets: Targets, sequences: Sequences) -> Targets:
 
 
 def _one_channel_each(targets: Targets) -> np.ndarray:
-    """The channel of each output at every step: far steps of a short fold may not show it, (n_columns,)."""
+    """The channel of each output at every step, (n_columns,): far steps of a short fold may not show it."""
     by_step = targets.channels.reshape(-1, targets.n_outputs)  # (horizon, n_outputs)
-    found = by_step.max(axis=0, initial=UNKNOWN)
-    return np.tile(found, len(by_step))
+    shown = np.where(by_step == UNKNOWN, by_step.max(axis=0, initial=UNKNOWN), by_step)
+    agreed = (shown == shown[0]).all(axis=0)  # an output whose steps follow several channels has no own past
+    return np.tile(np.where(agreed, shown[0], UNKNOWN), len(by_step))

@@ -13,22 +13,23 @@ from skrnn._validation import Sequences
 
 
 def in_users_units(data: Labelled, scaling: Scaling, estimator: Any) -> dict[str, np.ndarray]:
-    """What a loss in the user's units is given for each target: units, offsets, and the naive error of its series.
+    """What a loss in the user's units is given for each output: units, offsets, and the naive error of its series.
 
-    All are arrays of shape (n_samples, n_columns). An output without a past of its own has its mean absolute deviation.
+    All are arrays of shape (n_samples, n_outputs), the same for each step. An output without a past of its own has its
+    mean absolute deviation.
     """
-    transform, channels = estimator.target_transform, data.targets.channels
-    offsets, units = scaling.offsets_and_units(data.sequences)
+    transform, outputs = estimator.target_transform, np.arange(data.targets.n_outputs)
+    offsets, units = scaling.for_columns(outputs).offsets_and_units(data.sequences)
     seasonality = (estimator.net_params or {}).get("criterion__seasonality", 1)
     errors = np.empty_like(offsets)
-    for channel in np.unique(channels):
-        columns = channels == channel
+    for output in outputs:
+        channel = data.targets.channels[output]
         if channel == UNKNOWN:
-            values = untransformed(data.targets.values[:, columns], transform)
-            errors[:, columns] = np.nanmean(np.abs(values - np.nanmean(values)))
+            values = untransformed(data.targets.values[:, output :: len(outputs)], transform)
+            errors[:, output] = np.nanmean(np.abs(values - np.nanmean(values)))
         else:
             past = untransformed(data.sequences.base[:, channel].astype(np.float64), transform)
-            errors[:, columns] = naive_errors(past, data.sequences, seasonality)[:, None]
+            errors[:, output] = naive_errors(past, data.sequences, seasonality)
     return {"units": units, "offsets": offsets, "naive_errors": errors}
 
 

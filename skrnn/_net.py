@@ -47,6 +47,8 @@ class RecurrentNet(NeuralNet):
         Batches between two validations. Each such part then stands where skorch has an epoch, with a row in history.
     teacher_forcing : float, str or None
         How often the module is fed its targets in training (see `forcing_ratio`). None: it takes no targets.
+    forcing_ends : bool
+        Whether that ends before the training does.
     average_weights : bool
         Judge a moving average of the weights in place of the weights; callbacks at the end of an epoch see it too.
     **kwargs
@@ -73,6 +75,7 @@ class RecurrentNet(NeuralNet):
         validate_every: int | None = None,
         average_weights: bool = False,
         teacher_forcing: float | str | None = None,
+        forcing_ends: bool = False,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
         train_split: Any = None,
@@ -86,6 +89,7 @@ class RecurrentNet(NeuralNet):
         self.validate_every = validate_every
         self.average_weights = average_weights
         self.teacher_forcing = teacher_forcing
+        self.forcing_ends = forcing_ends
         self._lowest: dict[str, float] = {}  # loss, in training and validation
         super().__init__(
             *args,
@@ -282,8 +286,8 @@ class RecurrentNet(NeuralNet):
         known = targets if weights is None else targets.masked_fill(weights == 0, torch.nan)
         # plain passes have no end that they know of: decays are at theirs
         progress = 1.0 if self._plain else self.n_steps_ / max(1, self._total_steps)
-        learns_spread = hasattr(self.criterion_, "point")
-        return {"targets": known, "teacher_forcing": forcing_ratio(self.teacher_forcing, progress, ends=learns_spread)}
+        ratio = forcing_ratio(self.teacher_forcing, progress, ends=self.forcing_ends)
+        return {"targets": known, "teacher_forcing": ratio}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Prediction and loss of one batch, without gradients."""

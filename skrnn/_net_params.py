@@ -53,6 +53,7 @@ SHADOWS = {
     "module__n_parameters": "quantiles",
     "module__central": "quantiles",
     "teacher_forcing": "teacher_forcing",
+    "forcing_ends": "teacher_forcing",
     "criterion__transform": "target_transform",
     "module__n_channels": "n_channels",
     "module__dtype": "dtype",

@@ -13,6 +13,7 @@ from sklearn.covariance import ledoit_wolf
 from skrnn._distributions import Distribution
 
 SMALLEST_VARIANCE = 1e-12
+ROWS_AT_ONCE = 256
 
 
 def correlation_factor(scores: np.ndarray) -> np.ndarray:
@@ -49,8 +50,12 @@ def draw_paths(
     -------
     ndarray of shape (n_rows, n_columns, n_paths)
     """
-    scores = factor @ rng.standard_normal((len(parameters), len(factor), n_paths))
-    return distribution.from_scores(parameters[:, :, None], scores)
+    paths = np.empty((*parameters.shape[:2], n_paths))
+    for begin in range(0, len(paths), ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        scores = factor @ rng.standard_normal(paths[rows].shape)
+        paths[rows] = distribution.from_scores(parameters[rows, :, None], scores)
+    return paths
 
 
 def by_series(columns: np.ndarray, n_series: int) -> np.ndarray:

@@ -157,7 +157,7 @@ def _window_sizes(
         power = (weight * x**2).sum() / weight.sum()
         mean = (x * valid).sum(axis=1, keepdims=True) / length
         deviation = np.sqrt((valid * (x - mean) ** 2).sum(axis=1) / length[:, 0])
-        spread[channel] = np.sqrt(power) if power > TINY else 1.0
+        spread[channel] = np.sqrt(power) if np.sqrt(power) > TINY else 1.0
         size[channel] = np.median(deviation) if np.median(deviation) > TINY else 1.0
     return spread, size
 

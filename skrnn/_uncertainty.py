@@ -140,9 +140,9 @@ class UncertainEstimator(RegressionEstimator):
         check_coverage(coverage)
         if self._calibration is None:
             raise ValueError(
-                f"coverage={coverage:g} needs rows that were set aside to measure errors on, but "
-                f"calibration_fraction={self.calibration_fraction!r} had none in the last call of fit or partial_fit. "
-                "Fit with calibration_fraction=0.1."
+                f"coverage={coverage:g} needs rows that were set aside to measure errors on, and there are none: "
+                f"calibration_fraction={self.calibration_fraction!r} now, and `partial_fit` sets none aside. Call "
+                "`fit` with calibration_fraction=0.1."
             )
         levels = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
         measured = self._quantiles(self._calibration.parameters, levels)

@@ -31,8 +31,11 @@ N_PARAMETERS = {"gaussian": 2, "student_t": 3}
 
 
 def _has_attention(estimator: Any) -> bool:
-    made_with = getattr(estimator, "_made_with", {})  # of the last fit, which counts
-    if made_with.get("attention", estimator.attention) is None or estimator.decoder == "direct":
+    if hasattr(estimator, "nets_"):
+        has = estimator._made_with["attention"] is not None
+    else:
+        has = estimator.attention is not None and estimator.decoder != "direct"
+    if not has:
         raise AttributeError(
             f"attention_weights needs attention='additive' or 'dot' and a decoder with steps, got "
             f"attention={estimator.attention!r} and decoder={estimator.decoder!r}."
@@ -80,8 +83,8 @@ class Seq2SeqForecaster(UncertainEstimator):
     teacher_forcing : float in [0, 1] or {"linear", "exponential", "inverse_sigmoid"}, default=0.5
         For the autoregressive decoder: how often, in training, a step reads the true value before it instead of the
         one forecast. Drawn for each step (and segment), for a whole batch at once. The names let it fall from 1 to 0
-        over the training (scheduled sampling, Bengio et al. 2015); in `partial_fit` they are at their end. Never in `predict`; with a loss that learns a
-        distribution not in the last part of the training (see the notes).
+        over the training (scheduled sampling, Bengio et al. 2015); in `partial_fit` they are at their end. Never in
+        `predict`; with a loss that learns a distribution not in the last part of the training (see the notes).
     attention : {"additive", "dot"} or None, default=None
         Let each step of the decoder look at all steps of the encoder (Bahdanau et al. 2015; Luong et al. 2015). Not for
         ``decoder="direct"``, which has no steps.
@@ -585,7 +588,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         }
 
     def _architecture(self) -> dict[str, Any]:
-        own = {"teacher_forcing": self._teacher_forcing(), "target_transform": self._transform}
+        own = {**self._teacher_forcing(), "target_transform": self._transform}
         return super()._architecture() | own
 
     def _scale(self, train: Labelled, scale_targets: bool, *, keep: bool) -> None:
@@ -597,8 +600,10 @@ class Seq2SeqForecaster(UncertainEstimator):
             )
         super()._scale(train, scale_targets, keep=keep)
 
-    def _teacher_forcing(self) -> float | str | None:
-        return self.teacher_forcing if self.decoder == "autoregressive" else None
+    def _teacher_forcing(self) -> dict[str, Any]:
+        if self.decoder != "autoregressive":
+            return {}
+        return {"teacher_forcing": self.teacher_forcing, "forcing_ends": self._distribution.has_spread}
 
     def _criterion(self) -> tuple[Any, dict[str, Any]]:
         if isinstance(self.loss, type):

@@ -207,7 +207,7 @@ def test_rows_set_aside_do_not_train():
 def test_without_rows_set_aside_there_is_no_interval():
     X, y = independent(60, 0)
     model = Seq2SeqForecaster("rnn", hidden_size=3, max_epochs=2, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"coverage=0.9 needs rows .* calibration_fraction=None had none"):
+    with pytest.raises(ValueError, match=r"coverage=0.9 needs rows .* calibration_fraction=None now"):
         model.predict_interval(X)
     model.set_params(calibration_fraction=0.1)
     with pytest.raises(ValueError, match="needs rows that were set aside"):

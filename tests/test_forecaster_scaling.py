@@ -1,6 +1,7 @@
 """Seq2SeqForecaster: one net for all channels or for each alike, scaling of windows, transforms of the target."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skrnn import Seq2SeqForecaster, SlidingWindowTransformer, Windows
@@ -125,3 +126,27 @@ def test_values_that_have_no_transform(transform, value):
     rows[17, 1] = value
     with pytest.raises(ValueError, match=f"'{transform}' needs values {wants}, got {value:g} in a target's own past"):
         other.predict(X)
+
+
+def test_outputs_without_a_past_have_errors_of_their_own():
+    """smape_mase divides each by its own mean absolute deviation."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4, 2)), rng.normal(size=(60, 3, 2)) * [1.0, 1000.0] + [5.0, 5000.0]
+    model = Seq2SeqForecaster("rnn", hidden_size=3, loss="smape_mase", max_epochs=2, lr=1e-3, random_state=0)
+    model.fit(X, y)
+    given = model._for_loss(model._labelled(X, y, None, reset=False))
+    expected = np.abs(y - y.mean(axis=(0, 1))).mean(axis=(0, 1))
+    np.testing.assert_allclose(given["naive_errors"], np.tile(expected, (60, 1)), rtol=1e-9)
+    np.testing.assert_allclose(given["units"], np.tile(y.std(axis=(0, 1)), (60, 1)), rtol=1e-9)
+
+
+def test_small_series_on_a_panel_with_a_large_one_keep_their_unit():
+    """A spread of a millionth of the standardised level is one all the same."""
+    time = np.arange(300)
+    series = np.sin(time * 0.5)[:, None] + np.array([0.0, 1e7])
+    panel = pd.DataFrame({"s": np.repeat([0, 1], 300), "t": np.tile(time, 2), "y": series.T.ravel()})
+    X = SlidingWindowTransformer(12, group="s", time="t").fit_transform(panel)
+    model = Seq2SeqForecaster("gru", hidden_size=5, horizon=2, max_epochs=1, early_stopping=False, random_state=0)
+    model.fit(X, panel["y"])
+    inputs = model._scaling.inputs
+    assert 0.3 < inputs.spread[0] * inputs.scale[0] < 3

@@ -181,7 +181,7 @@ def test_a_refit_without_rows_set_aside_forgets_them():
     model = fitted(X, X.base, calibration_fraction=0.25)
     low, high = model.predict_interval(X, 0.7)
     assert (low < high).all()
-    message = r"coverage=0.7 needs rows .*calibration_fraction=None had none .*Fit with calibration_fraction=0.1"
+    message = r"coverage=0.7 needs rows .*calibration_fraction=None now.*Call `fit` with calibration_fraction=0.1"
     with pytest.raises(ValueError, match=message):
         model.set_params(calibration_fraction=None).fit(X, X.base).predict_interval(X, 0.7)
     model.set_params(calibration_fraction=0.25).fit(X, X.base).partial_fit(X, X.base)

@@ -117,7 +117,12 @@ class SmapeMaseLoss(nn.Module):
         self.seasonality = seasonality
 
     def forward(self, y_pred: Tensor, y_true: Tensor, units: Tensor, offsets: Tensor, naive_errors: Tensor) -> Tensor:
-        """All (..., n_outputs) -> (..., n_outputs); ``value * units + offsets`` is in the (transformed) user's units"""
+        """Predictions and truths (batch, n_columns), the others (batch, n_outputs) -> (batch, n_columns).
+
+        ``value * units + offsets`` is in the (transformed) user's units; the outputs of a step stand side by side.
+        """
+        n_steps = y_true.shape[1] // units.shape[1]
+        units, offsets, naive_errors = (each.repeat(1, n_steps) for each in (units, offsets, naive_errors))
         forecast, truth = (self._undo(values * units + offsets) for values in (y_pred, y_true))
         error = (forecast - truth).abs()
         size = (forecast.abs() + truth.abs()).clamp(min=SMALLEST_SIZE)

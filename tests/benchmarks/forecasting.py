@@ -54,10 +54,6 @@ def accuracy(only: str) -> None:
         results = [search.task.net(settings, seed, "test") for seed in SEEDS]
         seconds = [result.seconds for result in results]
         print(f"| {settings['n_nets']} nets | {show(results)} | {min(seconds):.0f}-{max(seconds):.0f} |", flush=True)
-        single = settings | {"n_nets": 1}
-        results = [search.task.net(single, seed, "test") for seed in SEEDS]
-        seconds = [result.seconds for result in results]
-        print(f"| 1 net | {show(results)} | {min(seconds):.0f}-{max(seconds):.0f} |", flush=True)
 
 
 def intervals(part_name: str = "test") -> None:
