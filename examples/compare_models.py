@@ -12,7 +12,8 @@ its parameters and appends the rows that have come.
 Settings were chosen on training rows only: the epochs of the nets, an average of five each, by `backtest` on the rows
 before the first origin; the order of SARIMAX by its AIC on these rows, in this program. The others stand at their
 defaults. A forest cannot leave the range of the values it saw, so it fails on CO2, which rises for ever. Forecasts of
-sunspots, one number a year with a cycle of about 11, start in 1940, before the largest cycles of all; SARIMAX is the best there.
+sunspots, one number a year with a cycle of about 11, start in 1940, before the largest cycles of all; SARIMAX is the
+best there.
 """
 
 from __future__ import annotations

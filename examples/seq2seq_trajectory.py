@@ -11,8 +11,8 @@ reads it, forecasts the next. In training it may read the true angle instead of 
 * by chance (0.5), and ever less often in the course of training ("linear"): between the two.
 
 The picture shows what comes of it. The first step is best where the truth was always given, the later ones where it
-was never given; so it was with each of three seeds. A net that learned 40 steps can be asked for more, here for 80. Ridge stays the best here: by the time
-of the test the swings are small, hence almost linear, and nothing is noisy.
+was never given; so it was with each of three seeds. A net that learned 40 steps can be asked for more, here for 80.
+Ridge stays the best here: by the time of the test the swings are small, hence almost linear, and nothing is noisy.
 
 The cell and the rate were chosen on the first 300 points: fitted on 220 of them, judged on 80.
 """
