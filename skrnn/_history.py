@@ -41,7 +41,8 @@ class History:
     rows : ndarray of shape (n_kept, n_channels)
         The last rows of all series, one series after the other.
     sizes : ndarray of shape (n_series,)
-        How many of `rows` belong to each series: up to ``window - 1``, and none from before a hole.
+        How many of `rows` belong to each series: up to the `n_kept` of `keep` (``window - 1`` for a window step,
+        `window` for a SeriesForecaster), and none from before a hole.
     names : Index of shape (n_series,) or None
         The group of each series; None where there was no group.
     first, last : Index of shape (n_series,) or None
