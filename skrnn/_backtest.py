@@ -65,6 +65,21 @@ def choose_cutoffs(labels: pd.Index, n_splits: int, horizon: int, step: int) -> 
     return distinct[first + step * np.arange(n_splits)]
 
 
+def rows_until(X: Any, rows: SeriesRows, cutoff: Any) -> Any:
+    """Return the rows of X up to a label, with the `freq` of the index where it can stay."""
+    known = np.zeros(len(X), dtype=bool)
+    known[rows.given] = rows.labels <= cutoff
+    n_known = int(known.sum())
+    return X.iloc[:n_known] if known[:n_known].all() else X.iloc[np.flatnonzero(known)]
+
+
+def last_rows(rows: SeriesRows, cutoff: Any) -> np.ndarray:
+    """Return the last row up to a label of each series that has one."""
+    first = rows.timeline.first
+    n_known = np.bincount(rows.timeline.series[np.asarray(rows.labels <= cutoff)], minlength=len(first))
+    return (first + n_known - 1)[n_known > 0]
+
+
 def persistence(y: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """The value at each origin, for all steps: y (n_rows, n_outputs) gives (n_origins, horizon, n_outputs)."""
     return np.repeat(y[origins][:, None], horizon, axis=1)

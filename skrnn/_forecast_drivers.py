@@ -11,6 +11,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 
 from skrnn._series_pieces import Pieces
+from skrnn._target_transform import TRANSFORMS
 
 CALIBRATED = 0.1  # share of the rows that a copy sets aside where the estimator sets none
 
@@ -42,6 +43,10 @@ class Driver:
     def fit(self, pieces: Pieces) -> None:
         raise NotImplementedError
 
+    def training_rows(self, pieces: Pieces) -> np.ndarray:
+        """Return which rows `fit` has something to learn from (bool, n_rows)."""
+        raise NotImplementedError
+
     def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
         """Return what the estimator takes as X for forecasts made at the rows `origins`."""
         raise NotImplementedError
@@ -71,7 +76,7 @@ class WindowDriver(Driver):
 
     They take the level off each window themselves, and may take logarithms, so series keep their sign. An estimator
     that could give intervals but set no rows aside keeps all of them for its forecasts; the first interval asked for
-    then trains a copy that does (`_calibrated`).
+    then trains a copy that does (`_calibrated`), for which the rows are kept until then.
     """
 
     _trained_on: Pieces | None = None
@@ -82,23 +87,28 @@ class WindowDriver(Driver):
         self._fit(self.estimator, pieces)
 
     def predict_interval(self, pieces: Pieces, origins: np.ndarray, coverage: float) -> tuple[np.ndarray, np.ndarray]:
-        if self._trained_on is None:
+        if self._trained_on is None and self._copy is None:
             return super().predict_interval(pieces, origins, coverage)
         calibrated, X = self._calibrated(), self.read(pieces, origins)
         forecasts = self.predict(pieces, origins)
         middle = self._shaped(calibrated.predict(X), len(origins))
         ends = calibrated.predict_interval(X, coverage=coverage)
         lower, upper = (forecasts + self._shaped(end, len(origins)) - middle for end in ends)
-        return lower, upper
+        transform = TRANSFORMS.get(str(getattr(self.estimator, "target_transform", None)))
+        least = -np.inf if transform is None else transform.low  # the width is of another net, whose level may differ
+        return np.maximum(lower, least), np.maximum(upper, least)
 
     def _calibrated(self) -> Any:
         """A copy of the estimator that set rows aside, trained when it is first asked for."""
-        assert self._trained_on is not None
         if self._copy is None:
+            assert self._trained_on is not None
             copy = clone(self.estimator).set_params(calibration_fraction=CALIBRATED)
             self._fit(copy, self._trained_on)
-            self._copy = copy
+            self._copy, self._trained_on = copy, None
         return self._copy
+
+    def training_rows(self, pieces: Pieces) -> np.ndarray:
+        return pieces.later(self.horizon if self.known else 1)[1]
 
     def _fit(self, estimator: Any, pieces: Pieces) -> None:
         shifted, ready = pieces.ahead(self.known, self.horizon)
@@ -120,16 +130,18 @@ class LagDriver(Driver):
 
     def fit(self, pieces: Pieces) -> None:
         futures = pieces.futures(self.targets, self.horizon).reshape(len(pieces.series), -1)
-        _, ready = pieces.ahead(self.known, self.horizon)
-        rows = np.flatnonzero(ready & ~np.isnan(futures).any(axis=1))
-        whole = rows - pieces.starts[rows] + 1 >= self.window
-        rows = rows[whole] if whole.any() else rows
+        rows = np.flatnonzero(self.training_rows(pieces))
         if len(rows) == 0:
             raise ValueError(
                 f"`horizon`={self.horizon} is too long: no row of X is followed by so many rows without a hole. Take a "
                 "shorter horizon or more rows."
             )
         self.estimator.fit(self.read(pieces, rows), futures[rows, 0] if futures.shape[1] == 1 else futures[rows])
+
+    def training_rows(self, pieces: Pieces) -> np.ndarray:
+        has_future = pieces.later(self.horizon)[1]
+        whole = has_future & (np.arange(len(has_future)) - pieces.starts + 1 >= self.window)
+        return whole if whole.any() else has_future
 
     def read(self, pieces: Pieces, origins: np.ndarray) -> Any:
         shifted, _ = pieces.ahead(self.known, self.horizon)
@@ -144,7 +156,8 @@ def drive(
     Raises
     ------
     ValueError
-        If it is a class, a classifier or has no `fit` and `predict`.
+        If it is a class, a classifier or has no `fit` and `predict`, or if it holds a net, which then would be given
+        lags where it needs windows.
     """
     lacks = [method for method in ("fit", "predict", "get_params") if not hasattr(estimator, method)]
     if isinstance(estimator, type) or lacks or is_classifier(estimator):
@@ -161,6 +174,13 @@ def drive(
             if given is None or (given is not False and np.size(given) == 0):
                 settings[name] = list(channels) or given
         return WindowDriver(copy.set_params(**settings), window, horizon, targets, known, names)
+    held = [name for name in copy.get_params(deep=True) if name.endswith("__horizon")]
+    if held:
+        raise ValueError(
+            f"`estimator` must be the net itself, got {type(copy).__name__} around one (it has the parameter "
+            f"{held[0]!r}): give the net, whose windows are made and scaled here, and put a search around this "
+            "forecaster."
+        )
     if horizon * len(targets) > 1 and not get_tags(copy).target_tags.multi_output:
         copy = MultiOutputRegressor(copy)
     return LagDriver(copy, window, horizon, targets, known, names)

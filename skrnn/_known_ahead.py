@@ -82,13 +82,14 @@ def rows_to_come(
     return np.where(np.isin(np.arange(values.shape[1]), known), values, 0.0), chosen
 
 
-def behind(history: History, coming: np.ndarray | None, horizon: int) -> tuple[Pieces, np.ndarray]:
+def with_rows_to_come(history: History, coming: np.ndarray | None, horizon: int) -> tuple[Pieces, np.ndarray]:
     """Return the kept rows of each series with its rows to come behind them, and where the last kept rows stand.
 
     Parameters
     ----------
     history : History
     coming : ndarray of shape (n_series * horizon, n_channels), or None
+        None where nothing is known of them: the kept rows alone.
     horizon : int
     """
     n_series = len(history.sizes)

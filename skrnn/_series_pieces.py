@@ -70,12 +70,16 @@ class Pieces:
         A row that has none gets its own value, which means nothing.
         """
         if not channels:
-            return self, np.ones(len(self.series), dtype=bool)
+            return self, self.ready(channels, horizon)
         rows, there = self.later(horizon)
         values = self.values.copy()
         for channel in channels:
             values[there, channel] = self.values[rows[there], channel]
         return replace(self, values=values), there
+
+    def ready(self, channels: list[int], horizon: int) -> np.ndarray:
+        """Return whether each row has values of these channels `horizon` rows later, as `ahead` does (bool, n_rows)."""
+        return self.later(horizon)[1] if channels else np.ones(len(self.series), dtype=bool)
 
     def windows(self, rows: np.ndarray, window: int, names: tuple[str, ...] | None) -> Windows:
         """Return the windows that end on `rows`."""

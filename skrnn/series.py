@@ -16,8 +16,10 @@ from skrnn._backtest import (
     clock_of,
     error_table,
     forecast_table,
+    last_rows,
     past_of,
     persistence,
+    rows_until,
     seasonal_naive,
     share_within,
 )
@@ -25,7 +27,7 @@ from skrnn._calendar import Step
 from skrnn._forecast_drivers import Driver, drive
 from skrnn._future_labels import Cadence
 from skrnn._history import Border, History
-from skrnn._known_ahead import behind, rows_to_come
+from skrnn._known_ahead import rows_to_come, with_rows_to_come
 from skrnn._parameters import check_float, check_int
 from skrnn._series_pieces import Pieces, join, remember
 from skrnn._series_scale import SeriesScales
@@ -35,6 +37,7 @@ from skrnn._timeline import Timeline, show
 __all__ = ["Backtest", "SeriesForecaster"]
 
 _MOST_NAMED = 5  # series listed in a message
+_ENDS = ("_lower", "_upper")  # what the columns of an interval are called behind the name of the target
 
 
 class SeriesForecaster(BaseEstimator):
@@ -98,6 +101,9 @@ class SeriesForecaster(BaseEstimator):
     test rows are forecast with the training rows as history, and judged by `score`. No gap is needed, since a fit
     learns from steps within its own rows only, and one would cut the test rows off from their history. A panel needs
     its rows in order of time for that, or ``WindowedTimeSeriesSplit(group=..., time=..., gap=0)``.
+
+    *Memory.* Where a net that can give intervals sets no rows aside for them (``calibration_fraction=None``), the
+    forecaster keeps the rows of `fit` until the first interval is asked for, and pickles them.
 
     *Ctrl-C* in a net's training leaves what was learned so far, as in `RNNRegressor`, and is raised again.
 
@@ -177,7 +183,9 @@ class SeriesForecaster(BaseEstimator):
         Warns
         -----
         UserWarning
-            If every series is shorter than `window`, or a series has a single row and so nothing to learn from.
+            If every series is shorter than `window`, or if some series of a panel give nothing to learn from: a net
+            learns from rows that have a next one (with `known_ahead`: `horizon` rows behind them), other estimators
+            from rows with `horizon` rows behind them and, where any series has such, `window` rows up to them.
         """
         form, rows = self._read(X)
         timeline = rows.timeline
@@ -186,6 +194,7 @@ class SeriesForecaster(BaseEstimator):
         pieces = Pieces.cut(rows, step)
         self._check_length(timeline, pieces, form)
         driver = drive(self.estimator, self.window, self.horizon, form.targets, form.known, form.names)
+        self._name_untrained(timeline, pieces, driver)
         scales = SeriesScales.measure(pieces, form.targets, timeline.names, centred=driver.centres)
         history = History.keep(rows.values, timeline, step, self.window)
         try:
@@ -209,7 +218,9 @@ class SeriesForecaster(BaseEstimator):
             The share of actual values that an interval around the forecast is to hold, between 0 and 1. Needs an
             estimator with `predict_interval`. Where that sets no rows aside to calibrate on
             (``calibration_fraction=None``), the first call trains a copy that sets a tenth aside and takes from it how
-            far the interval reaches to both sides of the forecast.
+            far the interval reaches to both sides of the forecast; a ConvergenceWarning may come from there. Widths
+            lent to another net guarantee no coverage. ``Seq2SeqForecaster(calibration_fraction=...)`` does, for rows
+            that are exchangeable.
 
         Returns
         -------
@@ -221,12 +232,13 @@ class SeriesForecaster(BaseEstimator):
         ------
         ValueError
             If `X_future` is missing, not needed, has too few rows, rows that do not follow, or missing values; if
-            `coverage` is not between 0 and 1, or the estimator has no intervals.
+            `coverage` is not between 0 and 1, the estimator has no intervals, or two columns would have one name.
         """
         check_is_fitted(self)
         form, driver, history = self._form, self._driver, self.history_
         assert history.last is not None
         self._check_coverage(coverage, driver.estimator)
+        columns = self._columns(("",) if coverage is None else ("", *_ENDS))
         coming = None
         if form.known:
             if X_future is None:
@@ -243,14 +255,11 @@ class SeriesForecaster(BaseEstimator):
                     "X_future must be None where `known_ahead` names no column. New rows of the past go to `update`."
                 )
             labels = self._cadence.after(history.last, driver.horizon)
-        pieces, origins = behind(history, coming, driver.horizon)
+        pieces, origins = with_rows_to_come(history, coming, driver.horizon)
         forecasts = self._forecast(pieces, origins, self._scales, coverage)  # each (n_series, horizon, n_targets)
-        columns = {}
-        for k, target in enumerate(self.targets_):
-            for suffix, values in forecasts.items():
-                columns[f"{target}{suffix}" if suffix else target] = values[:, :, k].ravel()
+        values = [forecasts[suffix][:, :, k].ravel() for k in range(len(self.targets_)) for suffix in forecasts]
         names = None if history.names is None else history.names.repeat(driver.horizon)
-        return form.write(names, labels, columns)
+        return form.write(names, labels, dict(zip(columns, values, strict=True)))
 
     def update(self, X: Any) -> SeriesForecaster:
         """Take in rows that have become known, without learning from them; `predict` then forecasts what follows.
@@ -396,10 +405,10 @@ class SeriesForecaster(BaseEstimator):
         made: list[dict[str, np.ndarray]] = []
         origins: list[np.ndarray] = []
         for begin in range(0, n_splits, every):
-            clone_ = clone(self).fit(_until(X, rows, cutoffs[begin]))
+            clone_ = clone(self).fit(rows_until(X, rows, cutoffs[begin]))
             clone_._check_coverage(coverage, clone_.estimator_)
             scales, can_forecast = clone_._scales_of(pieces, rows.timeline.names)
-            at = np.concatenate([_last_rows(rows, cutoff) for cutoff in cutoffs[begin : begin + every]])
+            at = np.concatenate([last_rows(rows, cutoff) for cutoff in cutoffs[begin : begin + every]])
             at = at[(can_forecast & has_actual)[at]]
             at = pd.unique(at[~np.isin(at, np.concatenate([at[:0], *origins]))])  # two cutoffs may have the same row
             if len(at):
@@ -451,20 +460,10 @@ class SeriesForecaster(BaseEstimator):
                 f"`horizon` must be less than the rows of {of}, got horizon={self.horizon} and {sizes.max()} rows: "
                 "take a shorter horizon or more rows."
             )
-        _, ready = pieces.ahead(form.known, self.horizon)
-        if not ready.any():
+        if not pieces.ready(form.known, self.horizon).any():
             raise ValueError(
                 f"`horizon`={self.horizon} is too long for inputs known ahead: no row of X is followed by so many rows "
                 "without a hole. Take a shorter horizon or more rows."
-            )
-        single = np.flatnonzero(sizes == 1)
-        if len(single):
-            named = ", ".join(show(timeline.names[code]) for code in single[:_MOST_NAMED])  # type: ignore[index]
-            warnings.warn(
-                f"{len(single)} of {len(sizes)} series have a single row, so no target to learn from ({named}): they "
-                "are forecast by what the others teach.",
-                UserWarning,
-                stacklevel=3,
             )
         if self.window > sizes.max():
             warnings.warn(
@@ -473,6 +472,21 @@ class SeriesForecaster(BaseEstimator):
                 UserWarning,
                 stacklevel=3,
             )
+
+    def _name_untrained(self, timeline: Timeline, pieces: Pieces, driver: Driver) -> None:
+        """Warn of the series of a panel that nothing is learned from."""
+        n_rows = np.bincount(pieces.series[driver.training_rows(pieces)], minlength=len(timeline.first))
+        untrained = np.flatnonzero(n_rows == 0)
+        if timeline.names is None or not 0 < len(untrained) < len(n_rows):
+            return
+        named = ", ".join(show(timeline.names[code]) for code in untrained[:_MOST_NAMED])
+        more = ", ..." if len(untrained) > _MOST_NAMED else ""
+        warnings.warn(
+            f"{len(untrained)} of {len(n_rows)} series have no row to learn from ({named}{more}): they are forecast by "
+            "what the others teach. Give longer ones, or a shorter `window` or `horizon`.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _keep(self, form: TableForm, cadence: Cadence, driver: Driver, scales: SeriesScales, history: History) -> None:
         """Set what a fit found."""
@@ -487,7 +501,7 @@ class SeriesForecaster(BaseEstimator):
         """Return the scales of the series `names`, and of which rows of `pieces` a forecast can be made (bool)."""
         window = self._driver.window
         scales, unseen = self._scales.extended(pieces, self._form.targets, names, window, renew=False)
-        _, ready = pieces.ahead(self._form.known, self._driver.horizon)
+        ready = pieces.ready(self._form.known, self._driver.horizon)
         return scales, ready & ~(unseen[pieces.series] & (pieces.places < window - 1))
 
     def _forecast(
@@ -498,8 +512,20 @@ class SeriesForecaster(BaseEstimator):
         forecasts = {"": self._driver.predict(scaled, origins)}
         if coverage is not None:
             ends = self._driver.predict_interval(scaled, origins, coverage)
-            forecasts.update(zip(("_lower", "_upper"), ends, strict=True))
+            forecasts.update(zip(_ENDS, ends, strict=True))
         return {suffix: scales.restored(values, series) for suffix, values in forecasts.items()}
+
+    def _columns(self, suffixes: tuple[str, ...]) -> list[Any]:
+        """Return the columns of a forecast: those of each target in turn."""
+        columns = [f"{target}{suffix}" if suffix else target for target in self.targets_ for suffix in suffixes]
+        taken = [*self._form.columns, *columns]
+        twice = [name for k, name in enumerate(taken) if name in taken[:k]]
+        if twice:
+            raise ValueError(
+                f"The columns of forecasts with a `coverage` must have different names, got {twice[0]!r} twice, one of "
+                "them an end of an interval: rename that column of X."
+            )
+        return columns
 
     def _check_coverage(self, coverage: float | None, estimator: Any) -> None:
         if coverage is None:
@@ -521,18 +547,3 @@ class SeriesForecaster(BaseEstimator):
         if kinds[code] == Border.GAP:
             return f"{where}, more than one step ({self.history_.step}) before: add the rows between"
         return f"{where}: leave out the rows that are known"
-
-
-def _until(X: Any, rows: SeriesRows, cutoff: Any) -> Any:
-    """Return the rows of X up to a label, with the `freq` of the index where it can stay."""
-    known = np.zeros(len(X), dtype=bool)
-    known[rows.given] = rows.labels <= cutoff
-    n_known = int(known.sum())
-    return X.iloc[:n_known] if known[:n_known].all() else X.iloc[np.flatnonzero(known)]
-
-
-def _last_rows(rows: SeriesRows, cutoff: Any) -> np.ndarray:
-    """Return the last row up to a label of each series that has one."""
-    first = rows.timeline.first
-    n_known = np.bincount(rows.timeline.series[np.asarray(rows.labels <= cutoff)], minlength=len(first))
-    return (first + n_known - 1)[n_known > 0]

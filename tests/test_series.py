@@ -344,6 +344,51 @@ def test_a_net_without_rows_set_aside_gets_its_intervals_from_a_copy_that_has():
             np.testing.assert_allclose(reach, copy[f"{target}_{end}"] - copy[target], rtol=1e-6, atol=1e-9)
 
 
+def test_the_rows_of_fit_are_kept_until_the_first_interval():
+    from skrnn.forecaster import Seq2SeqForecaster
+
+    net = Seq2SeqForecaster(hidden_size=3, max_epochs=2, random_state=0)
+    forecaster = SeriesForecaster(net, window=6, horizon=4).fit(wave(4000))
+    before = len(pickle.dumps(forecaster._driver))
+    first = forecaster.predict(coverage=0.8)
+    assert len(pickle.dumps(forecaster._driver)) < before - 8000
+    pd.testing.assert_frame_equal(forecaster.predict(coverage=0.8), first)
+
+
+class Lent(Banded):
+    """Has an interval of another level than its forecasts once rows are set aside."""
+
+    def __init__(self, horizon=None, target_channels=None, calibration_fraction=None, target_transform=None):
+        super().__init__(horizon, target_channels)
+        self.calibration_fraction = calibration_fraction
+        self.target_transform = target_transform
+
+    def predict_interval(self, X, coverage):
+        return self.predict(X) - 1e3, self.predict(X) - 9e2
+
+
+@pytest.mark.parametrize("transform, least", [("sqrt", 0.0), ("log1p", -1.0), (None, None)])
+def test_widths_that_are_lent_stay_within_what_the_transform_can_be(transform, least):
+    forecaster = SeriesForecaster(Lent(target_transform=transform), window=6, horizon=4).fit(wave())
+    forecasts = forecaster.predict(coverage=0.8)
+    for end, width in [("load_lower", 1e3), ("load_upper", 9e2)]:
+        wanted = forecasts["load"] - width if least is None else np.full(4, least)
+        np.testing.assert_allclose(forecasts[end], wanted)
+
+
+@pytest.mark.parametrize("names", [("a", "a_lower"), (1, "1_upper")])
+def test_columns_of_one_name_are_refused(names):
+    X = table()[["load", "wind"]].set_axis(list(names), axis=1)
+    forecaster = SeriesForecaster(Banded(), window=8, horizon=3).fit(X)
+    assert list(forecaster.predict().columns) == list(names)
+    with pytest.raises(ValueError, match=f"must have different names, got '{names[1]}' twice, .*: rename that column"):
+        forecaster.predict(coverage=0.5)
+    X = X.assign(a_upper="b").set_axis(["a", "b", "a_upper"], axis=1)
+    forecaster = SeriesForecaster(Banded(), window=8, horizon=3, group="a_upper").fit(X)
+    with pytest.raises(ValueError, match="got 'a_upper' twice"):
+        forecaster.predict(coverage=0.5)
+
+
 def test_intervals_stand_beside_their_forecast():
     X = table()
     forecaster = SeriesForecaster(Banded(), window=8, horizon=3, target=["wind", "sun"]).fit(X)
@@ -539,6 +584,13 @@ def test_future_rows_that_do_not_fit(change, message):
     forecaster, future = fitted()
     with pytest.raises(ValueError, match=re.escape(message)):
         forecaster.predict(change(future))
+
+
+@pytest.mark.parametrize("wrap", [lambda net: make_pipeline(StandardScaler(), net), lambda net: GridSearchCV(net, {})])
+def test_a_net_within_another_estimator_is_refused(wrap):
+    message = "`estimator` must be the net itself, got (Pipeline|GridSearchCV) around one .*__horizon'"
+    with pytest.raises(ValueError, match=message):
+        SeriesForecaster(wrap(TINY), window=8, horizon=3).fit(wave())
 
 
 def test_other_mistakes():

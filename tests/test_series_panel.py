@@ -1,6 +1,6 @@
 """`SeriesForecaster` on panels: every form of table, series of any size and length, series not seen before."""
 
-import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 
+from skrnn._series_pieces import Pieces
 from skrnn.model_selection import WindowedTimeSeriesSplit
 from skrnn.regressor import RNNRegressor
 from skrnn.series import SeriesForecaster
@@ -180,14 +181,17 @@ def test_known_ahead_in_a_panel():
 def test_series_shorter_than_the_window_train_on_what_they_have():
     X = panel({"c": 50, "a": 5, "b": 3})
     for estimator in (Ridge(), TINY):
-        forecasts = forecaster(estimator).fit(X).predict()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "2 of 3 series have no row to learn from")  # Ridge takes whole windows
+            forecasts = forecaster(estimator).fit(X).predict()
         assert forecasts["shop"].tolist() == list("cccaaabbb")
         assert forecasts["sales"].notna().all()
 
 
 def test_a_short_window_repeats_the_first_row_of_its_own_series():
     X = panel({"c": 50, "a": 5})
-    fc = forecaster(target=["sales"]).fit(X)
+    with pytest.warns(UserWarning, match="1 of 2 series have no row to learn from"):
+        fc = forecaster(target=["sales"]).fit(X)
     a = X[X["shop"] == "a"][["price", "sales"]].to_numpy().copy()
     mean, spread = a[:, 1].mean(), a[:, 1].std()
     a[:, 1] = (a[:, 1] - mean) / spread
@@ -195,13 +199,43 @@ def test_a_short_window_repeats_the_first_row_of_its_own_series():
     np.testing.assert_allclose(fc.predict()["sales"].iloc[3:], fc.estimator_.predict(lags)[0] * spread + mean)
 
 
-def test_series_of_a_single_row_are_named():
-    X = panel({"c": 50, "a": 1, "b": 1})
-    with pytest.warns(UserWarning, match=re.escape("2 of 3 series have a single row, so no target to learn from ('a'")):
-        forecasts = forecaster().fit(X).predict()
-    assert forecasts["sales"].notna().all()
+def test_series_that_nothing_is_learned_from_are_named():
+    def named(sizes, estimator, **options):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fc = forecaster(estimator, **options).fit(panel(sizes))
+        return fc, [str(w.message) for w in caught if w.category is UserWarning]
+
+    short = "1 of 2 series have no row to learn from ('b'): they are forecast by what the others teach."
+    for b, horizon in [(1, 3), (4, 6)]:
+        fc, messages = named({"c": 50, "b": b}, Ridge(), horizon=horizon)
+        assert [message[: len(short)] for message in messages] == [short]
+        assert fc.predict()["sales"].notna().all()
+    assert len(named({"c": 50, "b": 1}, TINY)[1]) == 1
+    assert named({"c": 50, "b": 4}, TINY, horizon=6)[1] == []  # a row with one known step teaches that step
+    assert len(named({"c": 50, "b": 4}, TINY, horizon=6, known_ahead="price")[1]) == 1  # but not what is known ahead
+    assert named({"c": 50, "b": 7}, TINY, horizon=6, known_ahead="price")[1] == []
+    assert named({"c": 50, "b": 11}, Ridge())[1] == []
+    assert len(named({"c": 50, "b": 10}, Ridge())[1]) == 1  # others have whole windows
+    assert named({"c": 10, "b": 9}, Ridge())[1] == []  # none has one: all train
     with pytest.raises(ValueError, match="less than the rows of the longest of 2 series, got horizon=3 and 2 rows"):
         forecaster().fit(panel({"c": 2, "a": 1}))
+
+
+def test_which_rows_are_ready_takes_no_values():
+    pieces = Pieces(None, np.array([0, 0, 0, 0, 1, 1, 1]), np.array([1, 0, 0, 0, 1, 0, 0], dtype=bool))
+    assert pieces.ready([1], 2).tolist() == [True, True, False, False, True, False, False]
+    assert pieces.ready([], 2).all()
+
+
+def test_no_values_are_copied_to_say_which_rows_are_ready(monkeypatch):
+    X = panel()
+    fc = forecaster(known_ahead="price").fit(X)
+    monkeypatch.setattr(Pieces, "ahead", lambda *_: pytest.fail("copied"))
+    _, rows = fc._read(X)
+    pieces = Pieces.cut(rows, fc.history_.step)
+    fc._check_length(rows.timeline, pieces, fc._form)
+    assert fc._scales_of(pieces, rows.timeline.names)[1].sum() == len(X) - 9
 
 
 @pytest.mark.parametrize("estimator", [Ridge(), TINY], ids=["ridge", "net"])
