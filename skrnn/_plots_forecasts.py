@@ -83,13 +83,13 @@ def plot_horizon_error(y_true: Any, forecasts: Any, *, metric: str = "mae", ax: 
     return ax
 
 
-def plot_backtest(forecasts: pd.DataFrame, truth: Any, *, ax: Any = None) -> Any:
+def plot_backtest(forecasts: Any, truth: Any, *, ax: Any = None) -> Any:
     """Draw the forecasts that were made from several origins over what came.
 
     Parameters
     ----------
-    forecasts : DataFrame
-        A row for each origin and step, of one series and one target, with the columns ``origin`` (the label of the
+    forecasts : Backtest or DataFrame
+        The result of `SeriesForecaster.backtest`, or a row for each origin and step, of one series and one target, with the columns ``origin`` (the label of the
         last row that the forecast knew), ``step``, ``time`` (the label of the row that is forecast) and ``forecast``.
         There may be more columns, and rows may have any order.
     truth : Series or array-like of shape (n_times,)
@@ -123,6 +123,7 @@ def plot_backtest(forecasts: pd.DataFrame, truth: Any, *, ax: Any = None) -> Any
     [([2, 3], [4.5, 5.5]), ([3, 4], [4.0, 5.0])]
     """
     values, name, index = read_series(truth, "truth")
+    forecasts = getattr(forecasts, "forecasts", forecasts)
     _check_backtest(forecasts)
     table = pd.DataFrame({
         "origin": _placed(forecasts["origin"], index),

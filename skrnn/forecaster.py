@@ -164,7 +164,8 @@ class Seq2SeqForecaster(UncertainEstimator):
         counts validations, and `history_` has a row for each.
     calibration_fraction : float or None, default=None
         Set aside this share of the labelled rows for `predict_interval`: the last part of each series (after the part
-        that early stopping judges by), else a random part. They do not train. None sets none aside.
+        that early stopping judges by, so that both together take the newest rows from the training), else a random
+        part. Coverage 0.9 needs 9 such rows at least, 0.99 needs 99. None sets none aside.
     n_nets : int, default=1
         Train so many nets from different seeds and predict their mean (a deep ensemble, Lakshminarayanan et al.
         2017); their spread comes with ``predict(X, return_std=True)``.
@@ -428,8 +429,8 @@ class Seq2SeqForecaster(UncertainEstimator):
 
         Split conformal, for each step and output by itself: what the net forecasts (a point, or the quantiles of its
         distribution) is widened until it holds that share of the rows set aside by `calibration_fraction`. Rows that
-        are exchangeable with those lie inside with at least that probability; a series that changes after `fit` may
-        need more.
+        are exchangeable with those lie inside with at least that probability, on average over them: a series that
+        changes after `fit`, or forecasts made at one hour of the day only, may have another share.
 
         Parameters
         ----------

@@ -10,9 +10,11 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 from matplotlib import dates, pyplot  # noqa: E402
+from sklearn.linear_model import Ridge  # noqa: E402
 
 from skrnn.metrics import mean_absolute_error, mean_squared_error  # noqa: E402
 from skrnn.plotting import plot_attention, plot_backtest, plot_fan, plot_horizon_error  # noqa: E402
+from skrnn.series import SeriesForecaster  # noqa: E402
 from skrnn.windows import future_targets  # noqa: E402
 
 NAN = np.nan
@@ -412,3 +414,12 @@ def test_the_axes_given_are_drawn_on_and_returned(draw):
     assert len(pyplot.get_fignums()) == 1
     assert draw(None) is not ax
     assert len(pyplot.get_fignums()) == 2
+
+
+def test_the_result_of_a_backtest_is_drawn_as_it_is():
+    series = pd.Series(np.sin(np.arange(60.0)), index=pd.date_range("2024", periods=60), name="load")
+    result = SeriesForecaster(Ridge(), window=7, horizon=3).backtest(series, n_splits=2)
+    drawn, expected = plot_backtest(result, series), plot_backtest(result.forecasts, series)
+    for line, other in zip(drawn.lines, expected.lines, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), other.get_ydata())
+    assert len(drawn.lines) >= 3
