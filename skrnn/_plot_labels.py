@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
-from skrnn._calendar import kind_of
+from skrnn._calendar import kind_of, numbers
+from skrnn._future_labels import Cadence
 
 
 def read_series(series: Any, role: str) -> tuple[np.ndarray, Any, pd.Index]:
@@ -77,17 +79,30 @@ def places(labels: pd.Index, index: pd.Index, role: str, truth: str) -> pd.Index
 
 
 def rows_after(index: pd.Index, label: Any, horizon: int, role: str) -> pd.Index:
-    """Return the labels of the `horizon` rows after the one with this label, beyond the end of `index` by its step."""
+    """Return the labels of the `horizon` rows after the one with this label; `index` goes on as it has come."""
     known = index[index > label][:horizon]
     if len(known) == horizon:
         return known
-    step = index.step if isinstance(index, pd.RangeIndex) else getattr(index, "freq", None)
-    if step is None:
+    end = index[-1:] if index[-1] >= label else pd.Index([label])
+    return known.append(_cadence(index, role).after(end, horizon - len(known)))
+
+
+def _cadence(index: pd.Index, role: str) -> Cadence:
+    """Return how labels go on: as `Cadence` finds, or by the median step of labels that have none in common."""
+    index = index if index.is_unique else index.unique()  # rows at one time count as one
+    try:
+        return Cadence.learn(index, np.zeros(len(index), dtype=np.intp))
+    except ValueError:
         if len(index) < 2:
-            raise ValueError(f"`{role}` has {len(index)} row, from which the time of the forecast does not follow.")
-        step = index.to_series().diff().median()
-    beyond = [max(index[-1], label) + k * step for k in range(1, horizon - len(known) + 1)]
-    return known.append(pd.Index(beyond))
+            raise ValueError(
+                f"`{role}` has {len(index)} row, from which the time of the forecast does not follow."
+            ) from None
+        step: Any = float(np.median(np.diff(numbers(index))))
+        if isinstance(index, pd.PeriodIndex):
+            step = index.freq
+        elif isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
+            step = to_offset(pd.Timedelta(int(step), unit="us"))
+        return Cadence(str(kind_of(index)), step)
 
 
 def drawable(index: pd.Index) -> np.ndarray:

@@ -13,7 +13,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"series"},
     {"_backtest", "_forecast_drivers", "_known_ahead", "_series_scale"},
     {"_series_pieces"},
-    {"_future_labels", "_series_table"},
+    {"_series_table"},
     {"regressor", "classifier", "forecaster", "tagger"},
     {"_forecast_parameters", "_uncertainty"},
     {"_regression"},
@@ -29,7 +29,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_labelled"},
     {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
-    {"_conformal", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"},
+    {"_conformal", "_future_labels", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"},
     {"_calendar", "_column_names", "_distributions", "_parameters", "_runtime", "_validation"},
     {"_sequences"},
 ]

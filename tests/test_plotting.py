@@ -188,6 +188,23 @@ INDEXES = {
     "numbers": (pd.RangeIndex(0, 70, 10), [70.0, 80.0, 90.0]),
     "floats": (pd.Index(np.arange(7) * 0.25, name="time"), [1.75, 2.0, 2.25]),
     "months": (pd.date_range("2024-01-31", periods=7, freq="ME"), ["2024-08-31", "2024-09-30", "2024-10-31"]),
+    "month starts without freq": (
+        pd.DatetimeIndex(list(pd.date_range("2024-01-01", periods=7, freq="MS"))),
+        ["2024-08-01", "2024-09-01", "2024-10-01"],
+    ),
+    "business days without freq": (
+        pd.DatetimeIndex(list(pd.date_range("2024-01-03", periods=7, freq="B"))),
+        ["2024-01-12", "2024-01-15", "2024-01-16"],
+    ),
+    "no step that most have": (
+        pd.DatetimeIndex([f"2024-01-{day:02d}" for day in (1, 2, 5, 9, 15, 20, 30)]),
+        ["2024-02-03", "2024-02-08", "2024-02-12"],
+    ),
+    "periods without a step": (
+        pd.PeriodIndex([f"2024-01-{day:02d}" for day in (1, 2, 3, 5, 7, 10, 13)], freq="D"),
+        ["2024-01-14", "2024-01-15", "2024-01-16"],
+    ),
+    "labels twice": (pd.Index([0, 0, 1, 2, 3, 4, 5]), [6, 7, 8]),
     "days without freq": (
         pd.DatetimeIndex(list(pd.date_range("2024-01-01", periods=7))),
         ["2024-01-08", "2024-01-09", "2024-01-10"],
