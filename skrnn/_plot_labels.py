@@ -97,12 +97,9 @@ def _cadence(index: pd.Index, role: str) -> Cadence:
             raise ValueError(
                 f"`{role}` has {len(index)} row, from which the time of the forecast does not follow."
             ) from None
-        step: Any = float(np.median(np.diff(numbers(index))))
-        if isinstance(index, pd.PeriodIndex):
-            step = index.freq
-        elif isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
-            step = to_offset(pd.Timedelta(int(step), unit="us"))
-        return Cadence(str(kind_of(index)), step)
+        step = float(np.median(np.diff(numbers(index))))
+        in_time = isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex)
+        return Cadence(str(kind_of(index)), to_offset(pd.Timedelta(int(step), unit="us")) if in_time else step)
 
 
 def drawable(index: pd.Index) -> np.ndarray:

@@ -204,7 +204,7 @@ INDEXES = {
         pd.PeriodIndex([f"2024-01-{day:02d}" for day in (1, 2, 3, 5, 7, 10, 13)], freq="D"),
         ["2024-01-14", "2024-01-15", "2024-01-16"],
     ),
-    "labels twice": (pd.Index([0, 0, 1, 2, 3, 4, 5]), [6, 7, 8]),
+    "labels twice": (pd.Index([0, 0, 0, 0, 0, 1, 2]), [3, 4, 5]),
     "days without freq": (
         pd.DatetimeIndex(list(pd.date_range("2024-01-01", periods=7))),
         ["2024-01-08", "2024-01-09", "2024-01-10"],
