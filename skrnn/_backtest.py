@@ -27,11 +27,11 @@ class Backtest:
         that the forecast knew), ``step`` (1 to horizon), ``time`` (the label of the row that is forecast),
         ``target``, ``forecast``, ``actual``, and ``lower`` and ``upper`` where a coverage was asked for.
     errors : DataFrame
-        The rows "model", "persistence" (the last value) and "seasonal naive" (the value one season before), the
-        columns MAE, RMSE, MASE and sMAPE (in percent), over all forecasts; and ``coverage``, the share of actual
-        values within the interval, where one was asked for. With several targets the index has them as
-        first level. MASE is the mean of the series' scaled errors weighted by how many forecasts each has; a series
-        that repeats itself exactly has none.
+        The rows "model", "persistence" (the last value) and "seasonal naive" (the value one season before, the last one
+        where that row is missing), the columns MAE, RMSE, MASE and sMAPE (in percent), over all forecasts; and
+        ``coverage``, the share of actual values within the interval, where one was asked for. With several targets the
+        index has them as first level. MASE is the mean of the series' scaled errors weighted by how many forecasts each
+        has; a series that repeats itself exactly has none.
     seasonality : int
         The rows in a season.
     """

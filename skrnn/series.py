@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ class SeriesForecaster(BaseEstimator):
     ----------
     estimator : estimator
         With a parameter `horizon` (`RNNRegressor`, `Seq2SeqForecaster`) it is fitted with windows, and `horizon`, and
-        where they are not set `target_channels` and `future_channels`, are set by this class. Any other regressor is
+        where they are not set `target_channels` and `future_channels`, are set by this class; it is given as it is,
+        not within a Pipeline or a search, since its windows are made and scaled here. Any other regressor is
         fitted with a table of the last `window` values of each column (oldest first) and all steps ahead at once, by
         ``MultiOutputRegressor`` where it takes one output only.
     window : int
@@ -386,8 +388,9 @@ class SeriesForecaster(BaseEstimator):
 
         Notes
         -----
-        Origins of a panel are time labels: of each series the last row up to that label. Steps beyond the end of a
-        series are left out, and so are forecasts of a series that the clone has not seen before its `window`-th row.
+        Origins of a panel are time labels: of each series the last row up to that label, which counts once. Steps
+        beyond the end of a series are left out, and so are forecasts of a series that the clone has not seen before
+        its `window`-th row.
         """
         form, rows = self._read(X)
         check_int("n_splits", n_splits, low=1)
@@ -519,7 +522,7 @@ class SeriesForecaster(BaseEstimator):
         """Return the columns of a forecast: those of each target in turn."""
         columns = [f"{target}{suffix}" if suffix else target for target in self.targets_ for suffix in suffixes]
         taken = [*self._form.columns, *columns]
-        twice = [name for k, name in enumerate(taken) if name in taken[:k]]
+        twice = [name for name, n_times in Counter(taken).items() if n_times > 1]
         if twice:
             raise ValueError(
                 f"The columns of forecasts with a `coverage` must have different names, got {twice[0]!r} twice, one of "
