@@ -455,7 +455,7 @@ class Seq2SeqForecaster(UncertainEstimator):
 
     @available_if(has_distribution)
     def sample(self, X: Any, n_samples: int = 100, random_state: Any = None, horizon: int | None = None) -> np.ndarray:
-        """Draw whole paths of the future of each row.
+        """Draw whole paths of the future of each row; with ``loss="quantile"``, "gaussian" or "student_t".
 
         Parameters
         ----------
