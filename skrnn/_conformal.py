@@ -50,8 +50,8 @@ class Calibration:
             needed = int(np.ceil(coverage / (1 - coverage) - 1e-9))
             raise ValueError(
                 f"coverage={coverage:g} needs at least {needed} calibration rows for each step, got "
-                f"{int(n_known.min())} (each series lacks the last steps of its last rows). Give `fit` more rows, a larger "
-                "calibration_fraction, or ask for less coverage."
+                f"{int(n_known.min())} (each series lacks the last steps of its last rows). Give `fit` more rows, "
+                "a larger calibration_fraction, or ask for less coverage."
             )
         return scores[rank - 1, np.arange(scores.shape[1])]
 

@@ -89,8 +89,9 @@ def plot_backtest(forecasts: Any, truth: Any, *, ax: Any = None) -> Any:
     Parameters
     ----------
     forecasts : Backtest or DataFrame
-        The result of `SeriesForecaster.backtest`, or a row for each origin and step, of one series and one target, with the columns ``origin`` (the label of the
-        last row that the forecast knew), ``step``, ``time`` (the label of the row that is forecast) and ``forecast``.
+        The result of `SeriesForecaster.backtest`, or a row for each origin and step, of one series and one target, with
+        the columns ``origin`` (the label of the last row that the forecast knew), ``step``, ``time`` (the label of the
+        row that is forecast) and ``forecast``.
         There may be more columns, and rows may have any order.
     truth : Series or array-like of shape (n_times,)
         The truth, whose index is of the kind of ``origin`` and ``time``. An array counts its rows from 0.
