@@ -14,6 +14,8 @@ from skrnn._series_pieces import Pieces
 from skrnn._target_transform import TRANSFORMS
 
 CALIBRATED = 0.1  # share of the rows that a copy sets aside where the estimator sets none
+CALIBRATING_ROWS = 20  # it sets so many aside at least, more than the 9 that an interval of 90 % needs,
+MOST_CALIBRATING = 0.5  # but no more than this share
 
 
 @dataclass
@@ -102,7 +104,11 @@ class WindowDriver(Driver):
         """A copy of the estimator that set rows aside, trained when it is first asked for."""
         if self._copy is None:
             assert self._trained_on is not None
-            copy = clone(self.estimator).set_params(calibration_fraction=CALIBRATED)
+            n_series, n_rows = len(np.unique(self._trained_on.series)), len(self._trained_on.series)
+            # each series lacks the last steps of its last horizon - 1 rows
+            needed = (CALIBRATING_ROWS + (self.horizon - 1) * n_series) / n_rows
+            share = min(max(CALIBRATED, needed), MOST_CALIBRATING)
+            copy = clone(self.estimator).set_params(calibration_fraction=share)
             self._fit(copy, self._trained_on)
             self._copy, self._trained_on = copy, None
         return self._copy

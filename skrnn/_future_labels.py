@@ -88,6 +88,38 @@ class Cadence:
         places = distinct.get_indexer(last)
         return following[0].append(following[1:]).take((places[:, None] * n_labels + np.arange(n_labels)).ravel())
 
+    def warn_of_leaps(self, labels: pd.Index, series: np.ndarray, begins: np.ndarray) -> None:
+        """Warn where rows of a piece (`begins` marks its first row) are read as neighbours though they are apart."""
+        leaps = self.leaps(labels, series) & ~begins
+        if not leaps.any():
+            return
+        row, step = int(np.flatnonzero(leaps)[0]), getattr(self.step, "freqstr", self.step)
+        warnings.warn(
+            f"{int(leaps.sum())} of {len(labels)} rows do not come one step ({step}) after the one before, the first "
+            f"one {labels[row]} after {labels[row - 1]}. They are read as neighbours, while forecasts are labelled step "
+            "by step. Fill missing rows (asfreq, then ffill). Where there are none (closed days), number the rows by "
+            "reset_index(drop=True), or bring labels by X_future with known_ahead.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def leaps(self, labels: pd.Index, series: np.ndarray) -> np.ndarray:
+        """Return (n_rows,) bool: the rows (in order of series and time) that do not come one step after the one before.
+
+        Holidays do not count where the step is a business day, nor do first rows of a series.
+        """
+        leaps = np.zeros(len(labels), dtype=bool)
+        if isinstance(self.step, pd.offsets.BusinessDay):
+            return leaps
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # months are added one by one
+            expected = labels[:-1] + self.step
+        off = expected != labels[1:]
+        if self.kind == "numbers":
+            off &= ~np.isclose(np.asarray(expected, dtype=float), np.asarray(labels[1:], dtype=float))
+        leaps[1:] = np.asarray(off) & (series[1:] == series[:-1])
+        return leaps
+
     def _after(self, last: pd.Index) -> Any:
         if isinstance(last, pd.DatetimeIndex):
             return lambda label, n: self._dates(label, n).as_unit(last.unit)

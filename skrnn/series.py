@@ -195,6 +195,7 @@ class SeriesForecaster(BaseEstimator):
         step = Step.learn(rows.labels, timeline.series, cut=True)
         pieces = Pieces.cut(rows, step)
         self._check_length(timeline, pieces, form)
+        cadence.warn_of_leaps(rows.labels, timeline.series, pieces.begins)
         driver = drive(self.estimator, self.window, self.horizon, form.targets, form.known, form.names)
         self._name_untrained(timeline, pieces, driver)
         scales = SeriesScales.measure(pieces, form.targets, timeline.names, centred=driver.centres)
@@ -219,7 +220,8 @@ class SeriesForecaster(BaseEstimator):
         coverage : float, default=None
             The share of actual values that an interval around the forecast is to hold, between 0 and 1. Needs an
             estimator with `predict_interval`. Where that sets no rows aside to calibrate on
-            (``calibration_fraction=None``), the first call trains a copy that sets a tenth aside and takes from it how
+            (``calibration_fraction=None``), the first call trains a copy that sets a tenth aside (more where a tenth is
+            few) and takes from it how
             far the interval reaches to both sides of the forecast; a ConvergenceWarning may come from there. Widths
             lent to another net guarantee no coverage. ``Seq2SeqForecaster(calibration_fraction=...)`` does, for rows
             that are exchangeable.

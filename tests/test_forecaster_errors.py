@@ -287,7 +287,9 @@ def test_what_a_fit_cannot_give():
         ValueError, match="return_std=True needs a distribution or .*one net .*'squared_error'.*n_nets=5"
     ):
         point.predict(X, return_std=True)
-    with pytest.raises(ValueError, match="coverage=0.9 needs rows that were set aside.*Fit with calibration_fraction"):
+    with pytest.raises(
+        ValueError, match="coverage=0.9 needs rows that were set aside.*Call `fit` with calibration_fraction"
+    ):
         point.predict_interval(X)
     for name in ("predict_quantiles", "sample"):
         with pytest.raises(AttributeError) as caught:

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from skrnn import future_targets
-from skrnn._forecast_drivers import CALIBRATED
+from skrnn._forecast_drivers import CALIBRATED, CALIBRATING_ROWS
 from skrnn.regressor import RNNRegressor
 from skrnn.series import SeriesForecaster
 
@@ -224,8 +225,32 @@ def test_labels_where_rows_are_missing():
     forecasts = SeriesForecaster(Ridge(), window=5, horizon=6).fit(trading).predict()
     assert list(forecasts.index) == list(pd.bdate_range(days[-1], periods=7)[1:])
     some = wave(90).drop(wave(90).index[[3, 33, 50]])
-    forecasts = SeriesForecaster(Ridge(), window=5, horizon=2).fit(some).predict()
+    with pytest.warns(UserWarning, match=r"3 of 87 rows do not come one step \(D\).*2024-01-05 .* after 2024-01-03"):
+        forecasts = SeriesForecaster(Ridge(), window=5, horizon=2).fit(some).predict()
     assert list(forecasts.index) == list(pd.date_range(some.index[-1], periods=3)[1:])
+
+
+@pytest.mark.parametrize(
+    "index, warns",
+    [
+        (pd.date_range("2024-01-01", periods=90)[pd.date_range("2024-01-01", periods=90).day_of_week < 6], True),
+        (pd.date_range("2014-01", periods=90, freq="MS").delete(50), True),
+        (pd.date_range("2014-01", periods=90, freq="MS"), False),
+        (pd.date_range("2024-03-30", periods=90, freq="h", tz="Europe/Berlin"), False),
+        (pd.period_range("2014-01", periods=90, freq="M"), False),
+        (pd.Index(np.arange(90) * 0.1), False),
+        (pd.date_range("2024-01-01", periods=300).delete(150), False),  # a hole of a regular index is cut out
+    ],
+    ids=["six days a week", "a month is missing", "months", "zone", "periods", "floats", "hole"],
+)
+def test_rows_that_are_read_as_neighbours_though_they_are_apart_are_warned_of(index, warns):
+    y = pd.Series(np.random.default_rng(0).normal(size=len(index)), index=index)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        SeriesForecaster(Ridge(), window=5, horizon=2).fit(y)
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == warns, messages
+    assert not warns or "do not come one step" in messages[0]
 
 
 def test_a_series_without_a_name_and_names_that_are_no_strings():
@@ -336,7 +361,9 @@ def test_a_net_without_rows_set_aside_gets_its_intervals_from_a_copy_that_has():
     pd.testing.assert_frame_equal(forecasts[alone.columns], alone)  # the forecasts learn from all rows
     assert forecaster.estimator_.calibration_fraction is None
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(forecaster)).predict(coverage=0.8), forecasts)
-    net.set_params(calibration_fraction=CALIBRATED)
+    share = (CALIBRATING_ROWS + 3) / len(X)  # the last 3 rows know not all of 4 steps
+    assert share > CALIBRATED
+    net.set_params(calibration_fraction=share)
     copy = SeriesForecaster(net, window=6, horizon=4).fit(X).predict(coverage=0.8)
     for target in alone.columns:
         for end in ("lower", "upper"):

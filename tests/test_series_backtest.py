@@ -255,7 +255,7 @@ def test_the_season_before_is_found_beyond_a_hole(kind):
         X.index = np.arange(400) * 0.3
     elif kind == "zone":
         X.index = X.index.tz_localize("Europe/Berlin")  # the clocks change on the 31st of March, row 90
-    cut = pd.concat([X[:85], X[88:]])  # rows 85 to 87 are missing
+    cut = pd.concat([X.iloc[:85], X.iloc[88:]])  # rows 85 to 87 are missing
     step = Step.learn(cut.index, np.zeros(397, dtype=int), cut=True)
     pieces = Pieces(cut.to_numpy()[:, None], np.zeros(397, dtype=int), step.pieces(cut.index, np.zeros(397, dtype=int)))
     assert pieces.begins.sum() == 2
@@ -295,6 +295,7 @@ def test_mase_of_pieces_that_repeat_themselves_is_unknown():
     assert SeriesForecaster(Ridge(), window=8, horizon=4).backtest(X, 3).errors["MASE"].isna().all()
 
 
+@pytest.mark.filterwarnings("ignore:.* rows do not come one step")
 @pytest.mark.parametrize("refit", [False, True, 2])
 def test_an_origin_of_a_sparse_series_counts_once(refit):
     X = table(90).reset_index().assign(shop="a")
