@@ -97,8 +97,8 @@ class Cadence:
         warnings.warn(
             f"{int(leaps.sum())} of {len(labels)} rows do not come one step ({step}) after the one before, the first "
             f"one {labels[row]} after {labels[row - 1]}. They are read as neighbours, while forecasts are labelled "
-            "step by step. Fill missing rows (asfreq, then ffill). Where there are none (closed days), number the rows by "
-            "reset_index(drop=True), or bring labels by X_future with known_ahead.",
+            "step by step. Fill missing rows (asfreq, then ffill). Where there are none (closed days), number the rows "
+            "by reset_index(drop=True), or bring labels by X_future with known_ahead.",
             UserWarning,
             stacklevel=4,
         )
