@@ -22,7 +22,9 @@ ESTIMATORS = {  # every option that is there for any table; a run takes seconds,
     "two nets": RNNRegressor("gru", hidden_size=16, n_nets=2, max_epochs=50, lr=0.02),
     "forecaster": Seq2SeqForecaster(),
     "forecaster, additive attention": Seq2SeqForecaster("gru", attention="additive", teacher_forcing="linear"),
-    "forecaster, dot, bidirectional": Seq2SeqForecaster("gru", attention="dot", bidirectional=True),
+    "forecaster, dot, bidirectional": Seq2SeqForecaster(
+        "gru", hidden_size=16, attention="dot", bidirectional=True, max_epochs=50, lr=0.02
+    ),
     # 50 epochs: likelihoods of so few rows have no bound, and near it rounding errors grow into differences
     "forecaster, parallel, student_t": Seq2SeqForecaster("rnn", decoder="parallel", loss="student_t", max_epochs=50),
     "forecaster, direct, skip, gaussian": Seq2SeqForecaster(
