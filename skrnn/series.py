@@ -69,7 +69,8 @@ class SeriesForecaster(BaseEstimator):
         Says which series a row belongs to, in a panel. One estimator learns from all of them; the targets of each
         series are divided by their standard deviation over its rows in `fit` (or, where these are fewer than
         `window`, over its first `window` rows), so that series of any size can be learned together. For estimators
-        without `horizon` their mean is taken off too; nets scale each window by `window_scaling`.
+        without `horizon` their mean is taken off too; nets scale each window by `window_scaling`, and their
+        `target_transform` sees the series so divided.
     time : column name, column position or name of an index level, default=None
         The time label of a row; rows may then be in any order. None: the index.
 

@@ -33,10 +33,10 @@ class Seq2SeqModel(nn.Module):
     attention : {"additive", "dot"} or None
     patch_size : int
         Steps embedded as one in the encoder, and steps of a segment of the decoder (at most `horizon`).
-    shared : bool
-        Apply one net to each target channel as a series of its own, the other channels beside it.
     decoder_patch_size : int or None
         Steps of a segment of the decoder, where they are not `patch_size`.
+    shared : bool
+        Apply one net to each target channel as a series of its own, the other channels beside it.
     linear_skip : bool
     n_steps : int
         Length of the window that the linear skip reads.
@@ -122,12 +122,21 @@ class Seq2SeqModel(nn.Module):
         if decoder == "direct":
             self.decoder = DirectDecoder(memory_size, horizon, n_series, n_future, **last)
         else:
-            sizes = (cell, hidden_size, n_layers, dropout, memory_size, n_series, n_future)
+            sizes: dict[str, Any] = {
+                "cell": cell,
+                "hidden_size": hidden_size,
+                "n_layers": n_layers,
+                "dropout": dropout,
+                "memory_size": memory_size,
+                "n_outputs": n_series,
+                "n_future": n_future,
+                "segment_size": self.segment_size,
+                "attention": attention,
+            }
             if decoder == "parallel":
-                n_segments = -(-horizon // self.segment_size)
-                self.decoder = ParallelDecoder(*sizes, n_segments, self.segment_size, attention, **last)
+                self.decoder = ParallelDecoder(n_segments=-(-horizon // self.segment_size), **sizes, **last)
             else:
-                self.decoder = AutoregressiveDecoder(*sizes, self.segment_size, attention, **last)
+                self.decoder = AutoregressiveDecoder(**sizes, **last)
         self.to(dtype)
 
     def forward(
