@@ -49,11 +49,6 @@ ETT_CHANGES: list[dict[str, Any]] = [
     {"window": 504},
     {"patch_size": 12},
     {"window_scaling": "last"},
-    {"decoder": "autoregressive", "teacher_forcing": 0.0},
-    {"max_steps": 300},
-    {"loss": "squared_error"},
-    {"weight_decay": 0.3},
-    {"lr": 2e-3},
 ]
 FORCED: dict[str, Any] = {
     "decoder": "autoregressive",
@@ -127,7 +122,7 @@ def searches() -> dict[str, Callable[[], Search]]:
     found: dict[str, Callable[[], Search]] = {}
     for horizon in (24, 96):
         found[f"ETTh1 {horizon} h, any decoder"] = lambda h=horizon: Search(
-            ETTh1(h), ETT_BASE, ETT_CHANGES, ("validation", "winter"), ridge, 2 if h == 24 else 8
+            ETTh1(h), ETT_BASE, ETT_CHANGES, ("validation", "winter"), ridge, 2 if h == 24 else 3
         )
         found[f"ETTh1 {horizon} h, teacher forcing"] = lambda h=horizon: Search(
             ETTh1(h), ETT_BASE | FORCED, FORCED_CHANGES, ("validation", "winter"), ridge, 3
