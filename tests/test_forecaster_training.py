@@ -185,7 +185,7 @@ def test_a_refit_without_rows_set_aside_forgets_them():
     with pytest.raises(ValueError, match=message):
         model.set_params(calibration_fraction=None).fit(X, X.base).predict_interval(X, 0.7)
     model.set_params(calibration_fraction=0.25).fit(X, X.base).partial_fit(X, X.base)
-    with pytest.raises(ValueError, match="had none in the last call of fit or partial_fit"):
+    with pytest.raises(ValueError, match="partial_fit` sets none aside"):
         model.predict_interval(X, 0.7)
 
 
