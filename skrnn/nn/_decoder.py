@@ -202,9 +202,8 @@ class AutoregressiveDecoder(nn.Module):
                 end += 1
             before = value[:, None]
             if end > begin + 1 and targets is not None:
-                before = torch.cat(
-                    [before, targets[:, begin : end - 1]], dim=1
-                )  # (batch, end - begin, size, n_outputs)
+                # (batch, end - begin, size, n_outputs)
+                before = torch.cat([before, targets[:, begin : end - 1]], dim=1)
             features, states, seen = self._step(before, future[:, begin:end], states, memory, keys)
             part = self.head(features, None if skip is None else skip[:, begin:end])
             parameters.append(part)
