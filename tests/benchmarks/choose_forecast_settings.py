@@ -122,7 +122,7 @@ def searches() -> dict[str, Callable[[], Search]]:
     found: dict[str, Callable[[], Search]] = {}
     for horizon in (24, 96):
         found[f"ETTh1 {horizon} h, any decoder"] = lambda h=horizon: Search(
-            ETTh1(h), ETT_BASE, ETT_CHANGES, ("validation", "winter"), ridge, 2 if h == 24 else 3
+            ETTh1(h), ETT_BASE, ETT_CHANGES, ("validation", "winter"), ridge, 2 if h == 24 else 10
         )
         found[f"ETTh1 {horizon} h, teacher forcing"] = lambda h=horizon: Search(
             ETTh1(h), ETT_BASE | FORCED, FORCED_CHANGES, ("validation", "winter"), ridge, 3
