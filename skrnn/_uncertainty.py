@@ -12,7 +12,6 @@ from skrnn._distributions import Distribution, deviation_on_nodes
 from skrnn._holdout import hold_out
 from skrnn._hyperparameters import has_quantiles
 from skrnn._labelled import Labelled, Scaling
-from skrnn._net import RecurrentNet
 from skrnn._parameters import check_int
 from skrnn._paths import by_series, correlation_factor, draw_paths, side_by_side
 from skrnn._regression import RegressionEstimator
@@ -131,9 +130,11 @@ class UncertainEstimator(RegressionEstimator):
         """Forecast the rows that were set aside, and forget them."""
         aside, self._rows_set_aside, self._calibration = self._rows_set_aside, None, None
         if aside is not None:
-            truth = self._scaling.scaled_targets(aside)[0]
-            truth[np.isnan(aside.targets.values)] = np.nan
-            self._calibration = Calibration(self._parameters_of_nets(aside.sequences), truth)
+            self._calibration = Calibration(self._parameters_of_nets(aside.sequences), self._truth(aside))
+
+    def _truth(self, data: Labelled) -> np.ndarray:
+        """Targets in the units of the nets, (n_samples, n_columns), NaN where unknown."""
+        return np.where(np.isnan(data.targets.values), np.nan, self._scaling.scaled_targets(data)[0])
 
     def _interval(self, parameters: list[np.ndarray], coverage: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends in the nets' units, (n_samples, n_columns)."""
@@ -159,16 +160,13 @@ class UncertainEstimator(RegressionEstimator):
         self._correlations = None
         if self._distribution.has_spread:
             some = np.unique(np.linspace(0, len(train.sequences) - 1, CORRELATED_ROWS).astype(int))
-            measured = train.take(some)
-            self._correlations = [self._correlation(net, measured) for net in self.nets_]
+            self._correlations = self._measure_correlations(train.take(some))
 
-    def _correlation(self, net: RecurrentNet, data: Labelled) -> np.ndarray:
-        """What ties the steps of a path from this net together, measured on rows with targets."""
-        parameters = np.concatenate(self._run(net, data.sequences, net.module_))  # (n_samples, n_columns, n_parameters)
-        truth = self._scaling.scaled_targets(data)[0]
-        scores = self._distribution.scores(parameters, truth)
-        scores[np.isnan(data.targets.values)] = np.nan
-        return correlation_factor(by_series(scores, self._n_independent()))
+    def _measure_correlations(self, data: Labelled) -> list[np.ndarray]:
+        """What ties the steps of a path from each net together, measured on rows with targets."""
+        truth = self._truth(data)
+        scores = [self._distribution.scores(values, truth) for values in self._parameters_of_nets(data.sequences)]
+        return [correlation_factor(by_series(each, self._n_independent())) for each in scores]
 
     def _n_independent(self) -> int:
         """How many series of a row are drawn independently of each other."""

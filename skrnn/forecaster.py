@@ -480,7 +480,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         return self._shaped(self._sample(sequences, n_samples, random_state, steps, scaling), horizon)
 
     def _n_independent(self) -> int:
-        return len(self._target_columns) // self._horizon if self._made_with["shared"] else 1
+        return self._n_outputs if self._made_with["shared"] else 1
 
     @available_if(_has_attention)
     def attention_weights(self, X: Any) -> np.ndarray:
@@ -515,8 +515,8 @@ class Seq2SeqForecaster(UncertainEstimator):
             return sequences, self._horizon, self._scaling
         if horizon > self._horizon:
             check_can_go_further(horizon, self._horizon, self._made_with)
-        n_outputs = len(self._target_columns) // self._horizon
-        return sequences, horizon, self._scaling.for_columns(np.arange(horizon * n_outputs) % n_outputs)
+        columns = np.arange(horizon * self._n_outputs) % self._n_outputs  # alike at every step
+        return sequences, horizon, self._scaling.for_columns(columns)
 
     def _shaped(self, values: np.ndarray, horizon: int | None) -> np.ndarray:
         """(n_samples, n_columns, ...) -> the shape that y had, with other steps where they were asked for."""
@@ -543,6 +543,7 @@ class Seq2SeqForecaster(UncertainEstimator):
 
     def _remember(self, sequences: Sequences, targets: Targets, n_outputs: int) -> None:
         super()._remember(sequences, targets, targets.n_outputs)
+        self._n_outputs = targets.n_outputs
         self._horizon = targets.values.shape[1] // targets.n_outputs
         future = self._resolve_channels("future_channels")
         self._future_positions = () if future is None else tuple(future.tolist())
@@ -573,7 +574,6 @@ class Seq2SeqForecaster(UncertainEstimator):
     def _module(self) -> tuple[type[Seq2SeqModel], dict[str, Any]]:
         names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout", "input_dropout", "conv_channels")
         args = {name: getattr(self, name) for name in (*names, "patch_size", "layer_norm", "decoder", "linear_skip")}
-        n_outputs = len(self._target_columns) // self._horizon
         kind = self._distribution.kind
         return Seq2SeqModel, {
             **args,
@@ -581,7 +581,7 @@ class Seq2SeqForecaster(UncertainEstimator):
             "horizon": self._horizon,
             "shared": self.channels == "shared",
             "n_steps": self._n_steps_seen,
-            "target_channels": tuple(self._target_columns[-n_outputs:].tolist()),
+            "target_channels": tuple(self._target_columns[-self._n_outputs :].tolist()),
             "future_channels": self._future_positions,
             "emission": kind,
             "n_parameters": len(self.quantiles) if kind == "quantile" else N_PARAMETERS.get(kind, 1),

@@ -22,8 +22,8 @@ class Memory:
         The encoder's final state, both directions side by side.
     states : list of State
         Where each layer of the decoder begins.
-    steps : Tensor of shape (batch, steps, features)
-        The encoder's outputs.
+    steps : Tensor of shape (batch, steps, features) or None
+        The encoder's outputs, where there is an attention to look at them.
     valid : Tensor of shape (batch, steps) or None
         Which of them are no padding.
     start : Tensor of shape (batch, segment_size, n_outputs)
@@ -32,7 +32,7 @@ class Memory:
 
     final: Tensor
     states: list[State]
-    steps: Tensor
+    steps: Tensor | None
     valid: Tensor | None
     start: Tensor
 

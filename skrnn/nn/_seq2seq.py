@@ -85,6 +85,7 @@ class Seq2SeqModel(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.horizon = horizon
+        self.attends = attention is not None
         self.shared = shared
         self.series = list(target_channels)  # with `shared`: those that become series of their own
         self.beside = [channel for channel in range(n_channels) if channel not in target_channels]
@@ -194,7 +195,8 @@ class Seq2SeqModel(nn.Module):
         if self.start is not None:
             known = torch.tensor([channel >= 0 for channel in self.target_channels], device=x.device)
             start = torch.where(known, start, self.start)
-        memory = Memory(outputs.final(), self.bridge(outputs), outputs.steps(), outputs.valid(), start)
+        steps = outputs.steps() if self.attends else None
+        memory = Memory(outputs.final(), self.bridge(outputs), steps, outputs.valid(), start)
         future = x.new_zeros(len(x), max(horizon, self.horizon), 0)  # fewer steps are cut off afterwards
         if self.future_channels:
             future = last_steps(x, lengths, self.horizon)[..., self.future_channels]
