@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same to Python
     from skrnn import datasets, metrics, model_selection, plotting
+    from skrnn._embedded_tokens import EmbeddedTokens
     from skrnn._past_targets import past_targets
     from skrnn._sequences import Windows
     from skrnn.forecaster import Seq2SeqForecaster
@@ -19,6 +20,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Backtest",
+    "EmbeddedTokens",
     "RNNRegressor",
     "Seq2SeqForecaster",
     "SeriesForecaster",
@@ -37,6 +39,7 @@ __all__ = [
 
 _HOME = {
     "Backtest": "skrnn.series",
+    "EmbeddedTokens": "skrnn._embedded_tokens",
     "RNNRegressor": "skrnn.regressor",
     "Seq2SeqForecaster": "skrnn.forecaster",
     "SeriesForecaster": "skrnn.series",

@@ -16,22 +16,27 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_series_table"},
     {"regressor", "classifier", "forecaster", "tagger"},
     {"_forecast_parameters", "_uncertainty"},
-    {"_regression"},
+    {"_regression", "_classification"},
+    {"_supervised"},
     {"_inspection"},
     {"_estimator"},
     {"_hyperparameters", "_net", "_sequence_estimator", "_training_report"},
     {"_naive_errors"},
-    {"_batches", "callbacks", "nn", "_optimizer", "_teacher_forcing"},
+    {"_batches", "callbacks", "_optimizer", "_teacher_forcing"},
+    {"nn"},
     {"windows", "text", "datasets", "metrics", "model_selection"},
     {"_causality", "_forecast_targets", "_futures", "_layout", "_past_targets", "_pendulum", "_scorers"}
     | {"_sequence_tasks", "_target_transform"},
     {"_plots_attention", "_plots_fan", "_plots_forecasts", "_plots_predictions", "_plots_training"},
     {"_labelled"},
-    {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"},
+    {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"}
+    | {"_class_targets"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
-    {"_conformal", "_future_labels", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"},
+    {"_conformal", "_future_labels", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"}
+    | {"_subwords", "_tokens", "_vocabulary", "_word_vectors"},
     {"_calendar", "_column_names", "_distributions", "_parameters", "_runtime", "_validation"},
-    {"_sequences"},
+    {"_sequences", "_embedded_tokens"},
+    {"_lazy_array"},
 ]
 RANK = {module: rank for rank, modules in enumerate(LAYERS) for module in modules}
 
@@ -45,6 +50,7 @@ ONLY_IN = {  # library: the modules that may import it, wherever in the file
 NOT_IN = {  # module: the libraries it may not import
     "nn": {"pandas", "skorch", "sklearn"},
     "_sequences": {"pandas", "sklearn"},
+    "_embedded_tokens": {"pandas", "sklearn"},
 }
 
 MOST_LINES = 300
