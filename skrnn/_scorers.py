@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from skrnn._known_targets import steps_as_rows
 from skrnn._point_errors import mean_absolute_error, mean_squared_error, r2_score, smape
 from skrnn._scaled_errors import ScaledError, is_panel
+from skrnn._tagging_scores import span_f1, token_accuracy
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,6 +74,8 @@ mae_scorer = AlignedScorer("mae_scorer", mean_absolute_error, sign=-1)
 mse_scorer = AlignedScorer("mse_scorer", mean_squared_error, sign=-1)
 r2_scorer = AlignedScorer("r2_scorer", r2_score, sign=1)
 smape_scorer = AlignedScorer("smape_scorer", smape, sign=-1)
+token_accuracy_scorer = AlignedScorer("token_accuracy_scorer", token_accuracy, sign=1)
+span_f1_scorer = AlignedScorer("span_f1_scorer", span_f1, sign=1)
 
 
 def mase_scorer(y_train, seasonality=1):

@@ -94,7 +94,7 @@ class LinearChainCRF(nn.Module):
         Tensor of shape (batch,)
         """
         valid = _valid(scores, lengths)
-        return self._total(self._forward(_only_known(scores, tags, valid), valid)[-1], lengths)
+        return self._total(self._forward(_only_known(scores, tags), valid)[-1], lengths)
 
     def negative_log_likelihood(
         self, scores: Tensor, tags: Tensor, lengths: Tensor | None = None, weights: Tensor | None = None
@@ -141,7 +141,6 @@ class LinearChainCRF(nn.Module):
             0 in the padding.
         """
         valid = _valid(scores, lengths)
-        scores = scores.masked_fill(~valid[..., None], 0)
         into = self.transitions.T  # (to, from)
         stay = torch.arange(scores.shape[2], device=scores.device)
         best = self.start + scores[:, 0]  # (batch, n_tags): of the paths that end in each tag
@@ -174,7 +173,7 @@ class LinearChainCRF(nn.Module):
 
     def _weighted(self, scores: Tensor, tags: Tensor, lengths: Tensor | None, weights: Tensor) -> Tensor:
         valid = _valid(scores, lengths)
-        agreeing = self._forward(_only_known(scores, tags, valid), valid)  # (steps, batch, n_tags)
+        agreeing = self._forward(_only_known(scores, tags), valid)  # (steps, batch, n_tags)
         beyond = self._backward(scores, valid)
         known_up_to = (agreeing + beyond).logsumexp(dim=2)  # L_t, (steps, batch)
         none_known = (self.start + _without_padding(scores[:, 0], valid[:, 0]) + beyond[0]).logsumexp(dim=1)
@@ -225,7 +224,7 @@ def _without_padding(scores: Tensor, valid: Tensor) -> Tensor:
     return scores.masked_fill(~valid[..., None], 0)
 
 
-def _only_known(scores: Tensor, tags: Tensor, valid: Tensor) -> Tensor:
+def _only_known(scores: Tensor, tags: Tensor) -> Tensor:
     """Scores with minus infinity for the tags that a step of a known tag does not have."""
     others = torch.arange(scores.shape[2], device=scores.device) != tags[..., None]  # (batch, steps, n_tags)
-    return scores.masked_fill(others & (valid & (tags != UNKNOWN))[..., None], -torch.inf)
+    return scores.masked_fill(others & (tags != UNKNOWN)[..., None], -torch.inf)
