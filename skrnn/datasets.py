@@ -1,4 +1,4 @@
-"""Data to try things on: generators with known answers, and loaders for data that statsmodels bundles.
+"""Data to try things on: generators with known answers, loaders for data that statsmodels bundles, readers of files.
 
 A series is what pandas users expect: a Series or a DataFrame with the time in its index. A forecaster takes it
 twice, as input channels and as the target::
@@ -7,6 +7,7 @@ twice, as input channels and as the target::
     X = y.to_frame()
 
 Sequence tasks (`make_copy_task`, `make_reversal_task`) are a pair of arrays ``X, y`` with a target at each step.
+`read_conll` and `read_ts` read a user's files of tagged sentences and of labelled sequences.
 """
 
 from importlib import import_module
@@ -15,8 +16,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skrnn._conll import read_conll
 from skrnn._pendulum import make_pendulum, make_pendulum_panel
 from skrnn._sequence_tasks import make_copy_task, make_reversal_task
+from skrnn._ts_files import read_ts
 
 __all__ = [
     "load_co2",
@@ -27,6 +30,8 @@ __all__ = [
     "make_pendulum",
     "make_pendulum_panel",
     "make_reversal_task",
+    "read_conll",
+    "read_ts",
 ]
 
 _YEAR = 365  # days in a year of the synthetic series, which knows no leap days
