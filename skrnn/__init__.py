@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
     from skrnn.series import Backtest, SeriesForecaster
+    from skrnn.text import TokenEmbedder
     from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
 
 __version__ = "0.1.0.dev0"
@@ -25,6 +26,7 @@ __all__ = [
     "Seq2SeqForecaster",
     "SeriesForecaster",
     "SlidingWindowTransformer",
+    "TokenEmbedder",
     "Windows",
     "__version__",
     "datasets",
@@ -44,6 +46,7 @@ _HOME = {
     "Seq2SeqForecaster": "skrnn.forecaster",
     "SeriesForecaster": "skrnn.series",
     "SlidingWindowTransformer": "skrnn.windows",
+    "TokenEmbedder": "skrnn.text",
     "Windows": "skrnn._sequences",
     "future_inputs": "skrnn.windows",
     "future_targets": "skrnn.windows",
