@@ -168,6 +168,11 @@ class EmbeddedTokens(LazyArray):
                 f"`bucket_starts` must have shape ({n_ids + 1},), one more than there are ids, and end at the size of "
                 f"`buckets`, got shapes {self.bucket_starts.shape} and {self.buckets.shape}."
             )
+        if self.buckets.size and not 0 <= self.buckets.min() <= self.buckets.max() < len(self.bucket_table):
+            raise ValueError(
+                f"`buckets` must be rows of `bucket_table`, from 0 to {len(self.bucket_table) - 1}, got "
+                f"{self.buckets.min()} to {self.buckets.max()}."
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

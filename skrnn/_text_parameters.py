@@ -8,7 +8,7 @@ import os
 import re
 import reprlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sklearn.utils import check_random_state
@@ -80,7 +80,8 @@ def _check_pattern(pattern: Any) -> None:
 def _check_stop_words(stop_words: Any) -> None:
     if stop_words is None or (isinstance(stop_words, str) and stop_words == "english"):
         return
-    if isinstance(stop_words, str) or not all(isinstance(word, str) for word in stop_words):
+    listed = isinstance(stop_words, Iterable) and not isinstance(stop_words, str)
+    if not (listed and all(isinstance(word, str) for word in stop_words)):
         raise ValueError(f"`stop_words` must be None, 'english' or a list of str, got {reprlib.repr(stop_words)}.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import reprlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, cast
 
@@ -126,7 +127,7 @@ def _open(path: str | os.PathLike[str]) -> IO[bytes]:
 def _lines(file: IO[bytes], dim: int, path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield number, word and values of each line, each line's number of values checked."""
     for number, line in enumerate(file, start=1):
-        line = line.rstrip()
+        line = line.removeprefix(BOM_UTF8 if number == 1 else b"").rstrip()
         if number == 1 and _is_header(line):
             _check_count(int(line.split()[1]), dim, path, number)
         elif line and line.count(b" ") == dim:  # the usual line: nothing is split that is not wanted

@@ -113,6 +113,8 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
     of `fit` give their n-grams a vector, those that are too rare for the vocabulary too; n-grams that occur in no word
     of `fit` are left out, and a word of `transform` that has no other is unknown.
 
+    `clone`, and with it a search, copies `vectors`; where they are large, the path of a file costs nothing.
+
     Texts that are `fit` together in a Pipeline inside a cross-validation see no test text. `get_feature_names_out` is
     absent, since there are no columns; `set_output` does nothing, and is there for ``Pipeline.set_output``.
 
@@ -389,7 +391,7 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
                 f"`vectors` gives a vector for none of the {len(vocabulary) - 2} tokens of the vocabulary, such as "
                 f"{reprlib.repr(list(vocabulary)[2])}; all stay random: {why}",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         return rows, found
 
