@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn._embedded_tokens import EmbeddedTokens
     from skrnn._past_targets import past_targets
     from skrnn._sequences import Windows
+    from skrnn.classifier import RNNClassifier
     from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
     from skrnn.series import Backtest, SeriesForecaster
@@ -22,6 +23,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Backtest",
     "EmbeddedTokens",
+    "RNNClassifier",
     "RNNRegressor",
     "Seq2SeqForecaster",
     "SeriesForecaster",
@@ -42,6 +44,7 @@ __all__ = [
 _HOME = {
     "Backtest": "skrnn.series",
     "EmbeddedTokens": "skrnn._embedded_tokens",
+    "RNNClassifier": "skrnn.classifier",
     "RNNRegressor": "skrnn.regressor",
     "Seq2SeqForecaster": "skrnn.forecaster",
     "SeriesForecaster": "skrnn.series",

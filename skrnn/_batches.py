@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,19 +10,41 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skrnn._embedded_tokens import EmbeddedTokens
 from skrnn._scaling import InputScaling
 from skrnn._validation import Sequences
+from skrnn.nn._embedding import EmbeddingSizes, NGrams
 
 Inputs = dict[str, Any]
 """A batch as the net gets it: "x" (batch, steps, channels) and "lengths" (batch,) or None for the module; for the loss
 "weights" and "units" (what 1 is in the user's units, for the MAE in history), None where 1: "weights" has the shape of
 the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it; "loss" holds what else a loss asks for,
-by the names of its arguments."""
+by the names of its arguments. Of tokens "x" is a `TokenBatch`."""
+
+CHUNK = 32  # batches whose rows are sorted by length together: enough to leave little padding, and still a mixture
 
 
 def standardized_base(sequences: Sequences, scaling: InputScaling, dtype: np.dtype, device: str) -> Tensor:
     """The standardised base on the device, with n_steps rows behind the last, so that each row can begin a window."""
     return torch.from_numpy(scaling.standardize(sequences, dtype, extra_rows=sequences.n_steps)).to(device)
+
+
+def ngrams_of(tokens: EmbeddedTokens, device: torch.device) -> NGrams:
+    """The n-gram buckets of every id, on the device."""
+    arrays = (tokens.bucket_starts.astype(np.int64), tokens.buckets.astype(np.int64))
+    return NGrams(*(torch.from_numpy(array).to(device) for array in arrays))
+
+
+def embedding_sizes(tokens: EmbeddedTokens) -> EmbeddingSizes:
+    """What a net needs to know of the tables of tokens before it has them."""
+    shapes = tuple((len(table), table.shape[1]) for table in tokens.tables)
+    return EmbeddingSizes(shapes, None if tokens.bucket_table is None else len(tokens.bucket_table), tokens.trainable)
+
+
+def embedding_tables(tokens: EmbeddedTokens) -> tuple[list[Tensor], Tensor | None]:
+    """The vectors that training begins with: the tables of the fields, and that of the n-gram buckets."""
+    buckets = tokens.bucket_table
+    return [torch.from_numpy(table) for table in tokens.tables], None if buckets is None else torch.from_numpy(buckets)
 
 
 class SequenceDataset(torch.utils.data.Dataset):
@@ -39,6 +61,13 @@ class SequenceDataset(torch.utils.data.Dataset):
         (one row when all rows are alike, one step when all steps are).
     for_loss : dict of ndarray, each of shape (n_samples, n_columns), or None
         What the loss is given beside predictions and targets, by the names of its arguments.
+    dtype : torch.dtype or None
+        Of values and weights; None is that of `base`.
+
+    Attributes
+    ----------
+    ragged : bool
+        Whether sequences of unequal lengths have nothing to do with each other, so that batches of one length pay.
     """
 
     def __init__(
@@ -50,13 +79,16 @@ class SequenceDataset(torch.utils.data.Dataset):
         weights: np.ndarray | None = None,
         units: np.ndarray | None = None,
         for_loss: dict[str, np.ndarray] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        n_steps, device, dtype = sequences.n_steps, base.device, base.dtype
+        n_steps, device, dtype = sequences.n_steps, base.device, dtype or base.dtype
         self.base = base
         self.first = torch.from_numpy(sequences.first).to(device)
         lengths = sequences.lengths
         self.lengths = None if (lengths == n_steps).all() else torch.from_numpy(lengths).to(device)
+        self.ragged = self.lengths is not None and not sequences.are_windows
         self.n_steps = n_steps
+        self.ngrams = None if sequences.tokens is None else ngrams_of(sequences.tokens, device)
         self.window_scaling = scaling.window
         every_channel = len(scaling.channels) == sequences.n_channels
         self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(device)
@@ -91,7 +123,7 @@ class SequenceDataset(torch.utils.data.Dataset):
             x = self._scale_windows(x, lengths, valid)
         if valid is not None:
             x = x * valid[..., None]
-        return {"x": x, "lengths": lengths}
+        return {"x": x if self.ngrams is None else self.ngrams.batch(x), "lengths": lengths}
 
     def _scale_windows(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
         """Shift and scale each window by its own values (see `InputScaling.window_values`)."""
@@ -159,6 +191,10 @@ class BatchIterator:
     n_batches : int or None
         None: one pass each time it is iterated over. A number: so many batches, the next time those that follow
         them, with a new pass whenever one ends.
+    by_length : bool
+        Put ragged sequences of about one length together. A pass is cut into chunks of `CHUNK` batches (in their
+        shuffled order), each chunk sorted by length, and the batches are shuffled again; without `shuffle` all rows
+        are sorted.
     """
 
     def __init__(
@@ -168,12 +204,14 @@ class BatchIterator:
         shuffle: bool = False,
         generator: torch.Generator | None = None,
         n_batches: int | None = None,
+        by_length: bool = True,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
         self.n_batches = n_batches
+        self.by_length = by_length
         self._endless = self._passes()
 
     def __len__(self) -> int:
@@ -187,7 +225,19 @@ class BatchIterator:
             yield from self._one_pass()
 
     def _one_pass(self) -> Iterator[tuple[Inputs, Tensor]]:
+        for rows in self._batches_of_rows():
+            yield self.dataset.batch(rows.to(self.dataset.first.device))
+
+    def _batches_of_rows(self) -> Sequence[Tensor]:
         n_samples = len(self.dataset)
         order = torch.randperm(n_samples, generator=self.generator) if self.shuffle else torch.arange(n_samples)
-        for rows in order.to(self.dataset.first.device).split(self.batch_size):
-            yield self.dataset.batch(rows)
+        if not (self.by_length and self.dataset.ragged):
+            return order.split(self.batch_size)
+        assert self.dataset.lengths is not None
+        lengths = self.dataset.lengths.cpu()
+        chunks = order.split(self.batch_size * CHUNK if self.shuffle else n_samples)
+        chunks = [chunk[lengths[chunk].argsort(stable=True)] for chunk in chunks]
+        batches = [rows for chunk in chunks for rows in chunk.split(self.batch_size)]
+        if not self.shuffle:
+            return batches
+        return [batches[i] for i in torch.randperm(len(batches), generator=self.generator).tolist()]

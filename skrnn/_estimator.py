@@ -12,12 +12,19 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
+from skrnn._batches import (
+    BatchIterator,
+    SequenceDataset,
+    embedding_sizes,
+    embedding_tables,
+    standardized_base,
+)
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet, unchanged_on_error
 from skrnn._net_params import check_net_params, same
 from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
+from skrnn._prediction import PREDICTED_AT_ONCE, economical_order, in_rows, in_rows_and_steps, run_in_batches
 from skrnn._runtime import (
     resolve_device,
     resolve_dtype,
@@ -30,7 +37,6 @@ from skrnn._training_report import history_table, lr_advice, warn_of_training
 from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
-PREDICTED_AT_ONCE = 1024
 TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 LARGEST_SEED = 2**31 - 1
 TINY = 1e-9  # what adding up shares of an epoch may be off by
@@ -68,6 +74,18 @@ class RecurrentEstimator(SequenceEstimator):
         """How often a decoder is fed its targets in training, as arguments of `RecurrentNet`."""
         return {}
 
+    def _n_outputs_of_net(self, train: Labelled) -> int:
+        """Outputs of the module; a classifier has more than columns of targets."""
+        return train.targets.values.shape[-1]
+
+    def _classes_of_rows(self, data: Labelled) -> np.ndarray | None:
+        """The class of each row (n_samples,), by whose shares random rows are held out; None for other targets."""
+        return None
+
+    def _skill(self, valid: Labelled) -> float:
+        """1 - error / error of a naive prediction, over the rows that judge."""
+        raise NotImplementedError
+
     def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
         """What the loss is given beside predictions and targets: arrays (n_samples, n_columns) by argument."""
         return {}
@@ -96,6 +114,8 @@ class RecurrentEstimator(SequenceEstimator):
             The loss was NaN in the first epoch already.
         """
         former = self.nets_ if self.warm_start and hasattr(self, "nets_") else []
+        if former:
+            self._check_same_tokens(self._made_with["tokens"])
         self._scale(train, scale_targets, keep=bool(former))
         self._resolve_machine(len(train.sequences))
         with torch_threads(thread_count(self.hidden_size)):
@@ -146,15 +166,14 @@ class RecurrentEstimator(SequenceEstimator):
                 self._set_fitted(None)
         if any(keeper.diverged_ for keeper in keepers):
             message = "The loss became NaN or infinite; the weights before this call were kept."
-            warnings.warn(f"{message} {lr_advice(self.net_)}", ConvergenceWarning, stacklevel=3)
+            warnings.warn(f"{message} {lr_advice(self.net_)}", ConvergenceWarning, stacklevel=4)
 
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a net has for life."""
         criterion, criterion_args = self._criterion()
         names = ("n_nets", "optimizer", "weight_decay", "device", "dtype", "net_params")
-        return {"loss": criterion, **criterion_args, **self._module()[1]} | {
-            name: getattr(self, name) for name in names
-        }
+        given = {name: getattr(self, name) for name in names}
+        return {"loss": criterion, **criterion_args, **self._module()[1], **given, "tokens": self._token_fingerprint}
 
     def _check_same_net(self) -> None:
         """Raise ValueError when a parameter of the net has changed since it was made."""
@@ -205,7 +224,10 @@ class RecurrentEstimator(SequenceEstimator):
         if not self._holds_out(len(known)):
             return data.take(known), None
         targets = data.targets
-        train, valid = hold_out(data.sequences, known, targets.values, self.validation, targets.reach, rng)
+        classes = self._classes_of_rows(data)
+        train, valid = hold_out(
+            data.sequences, known, targets.values, self.validation, targets.reach, rng, classes=classes
+        )
         return data.take(train), data.take(valid).judged_once()
 
     def _learning_rows(self, data: Labelled) -> np.ndarray:
@@ -235,7 +257,8 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _dataset(self, data: Labelled, base: torch.Tensor) -> SequenceDataset:
         targets = self._scaling.scaled_targets(data)
-        return SequenceDataset(base, data.sequences, self._scaling.inputs, *targets, self._for_loss(data))
+        dtype = TORCH_DTYPES[self.dtype_]
+        return SequenceDataset(base, data.sequences, self._scaling.inputs, *targets, self._for_loss(data), dtype)
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
@@ -250,6 +273,9 @@ class RecurrentEstimator(SequenceEstimator):
         valid = datasets[1]
         self._made_with = self._architecture()
         module, module_args = self._module()
+        tokens = train.sequences.tokens
+        if tokens is not None:
+            module_args["embedding"] = embedding_sizes(tokens)
         criterion, criterion_args = self._criterion()
         optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
         parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
@@ -284,13 +310,15 @@ class RecurrentEstimator(SequenceEstimator):
             device=self.device_,
             verbose=0,
             module__n_channels=train.sequences.n_channels,
-            module__n_outputs=train.targets.values.shape[-1],
+            module__n_outputs=self._n_outputs_of_net(train),
             module__seed=int(rng.randint(LARGEST_SEED)),
             module__dtype=TORCH_DTYPES[self.dtype_],
             **extra,
         )
         with seeded_initialisation(int(rng.randint(LARGEST_SEED))):
             net.initialize()
+        if tokens is not None:
+            net.module_.embedding.load(*embedding_tables(tokens))
         net.check_loss(datasets[0])
         return net
 
@@ -328,15 +356,6 @@ class RecurrentEstimator(SequenceEstimator):
         self.n_iter_ = max(int(np.ceil(table["epoch"].max() - TINY)) if len(table) else 0 for table in tables)
         self.skill_ = np.nan if valid is None else self._skill(valid)
 
-    def _skill(self, valid: Labelled) -> float:
-        """1 - MAE / MAE of persistence (or of the training mean) over the validation rows."""
-        truth = valid.targets.values
-        known = ~np.isnan(truth)
-        error = np.abs(self._point_forecast(self._raw_predict(valid.sequences)) - truth)[known].mean()
-        naive = self._scaling.naive_forecast(valid.sequences)  # (n_samples, n_columns)
-        reference = np.abs((naive if truth.ndim == 2 else naive[:, None]) - truth)[known].mean()
-        return float(1 - error / reference) if reference > 0 else np.nan
-
     def _report(self) -> None:
         """Warn of a training that diverged, or that was cut short while the loss still fell."""
         for net in self.nets_:
@@ -355,15 +374,9 @@ class RecurrentEstimator(SequenceEstimator):
 
     def _outputs(self, net: RecurrentNet, sequences: Sequences) -> np.ndarray:
         """What the module gives, (n_samples, [n_steps,] ...) in standardised units, float64."""
-        parts = self._run(net, sequences, net.module_)
-        if not self._by_step:
-            return np.concatenate(parts)
-        outputs = np.zeros((len(sequences), sequences.n_steps, *parts[0].shape[2:]))
-        begin = 0
-        for part in parts:  # each as long as its longest sequence
-            outputs[begin : begin + len(part), : part.shape[1]] = part
-            begin += len(part)
-        return outputs
+        order = economical_order(sequences)
+        parts = self._run(net, sequences, net.module_, [order])
+        return in_rows_and_steps(parts, order, sequences.n_steps) if self._by_step else in_rows(parts, order)
 
     def _run(
         self,
@@ -375,14 +388,10 @@ class RecurrentEstimator(SequenceEstimator):
         """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
         device = net.device  # the CPU, where a net of a GPU was unpickled without one
         base = standardized_base(sequences, self._scaling.inputs, self.dtype_, device)
-        dataset = SequenceDataset(base, sequences, self._scaling.inputs)
+        dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_])
         net.module_.eval()
-        outputs = []
-        with torch_threads(thread_count(self.hidden_size)), torch.inference_mode():
-            for group in [np.arange(len(sequences))] if groups is None else groups:
-                for rows in torch.from_numpy(group).to(base.device).split(PREDICTED_AT_ONCE):
-                    outputs.append(function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
-        return outputs
+        with torch_threads(thread_count(self.hidden_size)):
+            return run_in_batches(function, dataset, groups or [np.arange(len(sequences))])
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:
         """One number for each target: of quantiles (the last axis) the one nearest to the median."""

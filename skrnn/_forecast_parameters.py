@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn._hyperparameters import check_loss, check_net_hyperparameters
+from skrnn._hyperparameters import check_loss, check_net_hyperparameters, idle_quantiles
 from skrnn._parameters import check_bool, check_float, check_int, check_option
 from skrnn._row_map import UNKNOWN
 from skrnn._target_transform import check_transform
@@ -40,7 +40,7 @@ def check_forecast_parameters(estimator: Any) -> None:
 
 def idle_forecast_parameters(estimator: Any) -> list[str]:
     """What to say of parameters that were set but do nothing."""
-    messages = []
+    messages = idle_quantiles(estimator.loss, estimator.quantiles)
     if estimator.attention is not None and estimator.decoder == "direct":
         messages.append(
             f"attention={estimator.attention!r} does nothing, since decoder='direct' has no steps that could look "
@@ -96,7 +96,7 @@ def warn_of_padded_patches(estimator: Any, sequences: Sequences) -> None:
         f"patch_size={patch} does not divide the window of {n_steps} steps, so the first patch of each window begins "
         f"with {padded} step(s) of padding. A window of {n_steps + padded} needs none.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=7,
     )
 
 

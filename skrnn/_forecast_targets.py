@@ -69,7 +69,7 @@ def forecast_targets(
                 "learns no forecast. Set horizon=h (y stays the series), or pass future_targets(y, h) as y."
             )
     if warning is not None:
-        warnings.warn(warning, UserWarning, stacklevel=6)
+        warnings.warn(warning, UserWarning, stacklevel=7)
     return replace(targets, channels=_one_channel_each(targets))
 
 

@@ -36,6 +36,7 @@ def hold_out(
     rng: np.random.RandomState,
     *,
     purpose: str = "validation",
+    classes: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the labelled rows into those that train and those that judge.
 
@@ -54,6 +55,8 @@ def hold_out(
     rng : RandomState
     purpose : str
         The parameter to name where the split leaves nothing.
+    classes : ndarray of shape (n_samples,), or None
+        Random rows are held out in the shares of the classes, and a splitter is given them for y.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def hold_out(
         # scikit-learn's splitters of groups need the series; the others warn when they get it
         by_series = "Group" in type(validation).__name__
         groups = sequences.series[known] if by_series and sequences.series is not None else None
-        train, valid = next(iter(validation.split(np.zeros((len(known), 1)), y[known], groups)))
+        labels = y[known] if classes is None else classes[known]
+        train, valid = next(iter(validation.split(np.zeros((len(known), 1)), labels, groups)))
         train, valid = known[np.sort(train)], known[np.sort(valid)]
         if sequences.are_windows:
             train = _purged(sequences, train, valid, reach)
@@ -82,8 +86,10 @@ def hold_out(
         train, valid = known[:-n_valid], known[-n_valid:]
     else:
         n_valid = max(1, round(fraction * len(known)))
-        shuffled = known[rng.permutation(len(known))]
-        train, valid = np.sort(shuffled[n_valid:]), np.sort(shuffled[:n_valid])
+        shuffled = rng.permutation(len(known))
+        if classes is not None:
+            shuffled = shuffled[_spread_evenly(classes[known][shuffled])]
+        train, valid = np.sort(known[shuffled[n_valid:]]), np.sort(known[shuffled[:n_valid]])
     if not len(train) or not len(valid):
         judges = purpose == "validation"
         kind, without = ("validation", "early_stopping=False") if judges else ("held-out", f"{purpose}=None")
@@ -92,6 +98,14 @@ def hold_out(
             f"labelled ones; both need at least one. Give more rows, another fraction, or {without}."
         )
     return train, valid
+
+
+def _spread_evenly(classes: np.ndarray) -> np.ndarray:
+    """An order in which every beginning holds each class in about its share of all rows."""
+    by_class = np.argsort(classes, kind="stable")
+    _, begin, count = np.unique(classes[by_class], return_index=True, return_counts=True)
+    place = np.arange(len(classes)) - np.repeat(begin, count)  # within the class
+    return by_class[np.argsort((place + 0.5) / np.repeat(count, count), kind="stable")]
 
 
 def _tails(

@@ -25,7 +25,8 @@ def check_net_hyperparameters(estimator: Any) -> None:
     values = estimator.get_params(deep=False)
     check_option("cell", values["cell"], tuple(CELLS))
     for name in ("hidden_size", "n_layers", "patch_size", "n_nets", "max_epochs", "n_iter_no_change"):
-        check_int(name, values[name], low=1)
+        if name in values:
+            check_int(name, values[name], low=1)
     for name in ("conv_channels", "n_channels", "max_steps", "validate_every"):
         if values[name] is not None:
             check_int(name, values[name], low=1)
@@ -59,7 +60,7 @@ def check_net_hyperparameters(estimator: Any) -> None:
     n_features = values["hidden_size"] * (1 + values["bidirectional"]) * (1 + (pooling == "mean_max"))
     if values["layer_norm"] and n_features == 1:
         raise ValueError("layer_norm=True makes a single feature 0, so hidden_size must be at least 2, got 1.")
-    if estimator.return_sequences and estimator.patch_size > 1:
+    if estimator.return_sequences and values.get("patch_size", 1) > 1:
         raise ValueError(
             f"return_sequences=True predicts at each step, but patch_size={estimator.patch_size} makes one step of "
             f"{estimator.patch_size}. Set patch_size=1, or return_sequences=False."
@@ -99,6 +100,23 @@ def check_quantiles(quantiles: Any) -> tuple[float, ...]:
     return tuple(float(quantile) for quantile in listed)
 
 
+def idle_quantiles(loss: Any, quantiles: Any) -> list[str]:
+    """What to say of `quantiles` that do nothing, or whose middle is no median."""
+    if not has_quantiles(loss):
+        if np.array_equal(np.asarray(quantiles, dtype=object), np.array(QUANTILES, dtype=object)):
+            return []
+        return [f"quantiles={quantiles!r} does nothing, since loss is not 'quantile'."]
+    if not learns_quantiles(loss):
+        return []
+    central = quantiles[central_quantile(quantiles)]
+    if abs(central - 0.5) <= FAR_FROM_MEDIAN:
+        return []
+    return [
+        f"quantiles={quantiles!r} has none near 0.5, so `predict` gives the {central:g} quantile. Add 0.5, or use "
+        "predict_quantiles only."
+    ]
+
+
 def warn_of_idle_hyperparameters(estimator: Any, *, judged: bool, given: bool) -> None:
     """Warn of parameters that were set but do nothing.
 
@@ -122,16 +140,6 @@ def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
             "more, or dropout=0."
         )
-    if not has_quantiles(estimator.loss):
-        if not np.array_equal(np.asarray(estimator.quantiles, dtype=object), np.array(QUANTILES, dtype=object)):
-            messages.append(f"quantiles={estimator.quantiles!r} does nothing, since loss is not 'quantile'.")
-    elif learns_quantiles(estimator.loss):
-        central = estimator.quantiles[central_quantile(estimator.quantiles)]
-        if abs(central - 0.5) > FAR_FROM_MEDIAN:
-            messages.append(
-                f"quantiles={estimator.quantiles!r} has none near 0.5, so `predict` gives the {central:g} quantile. "
-                "Add 0.5, or use predict_quantiles only."
-            )
     validation = estimator.validation
     if not (isinstance(validation, str) and validation == "auto") and (given or not judged):
         reason = "X_val and y_val are given" if given else "no rows are held out"

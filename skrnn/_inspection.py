@@ -129,7 +129,7 @@ class InspectableEstimator(RecurrentEstimator):
                             total                                141
         """
         check_is_fitted(self)
-        rows = parts_of(self.net_.module_, self._n_steps_seen, self.n_channels_)
+        rows = parts_of(self.net_.module_, self._n_steps_seen)
         total = sum(row[-1] for row in rows)
         return pd.DataFrame([*rows, ("total", "", "", total)], columns=list(COLUMNS))
 

@@ -31,13 +31,20 @@ class Labelled:
     def learning_rows(self) -> np.ndarray:
         """The rows that have a known target and a weight above zero, ascending."""
         known = ~np.isnan(self.targets.values)
+        if self.targets.weights is not None:
+            known &= self.targets.weights > 0
         learns = known.any(axis=tuple(range(1, known.ndim)))
         return np.flatnonzero(learns if self.weight is None else learns & (self.weight > 0))
 
     def take(self, rows: np.ndarray) -> Labelled:
         """The labelled sequences at `rows`."""
-        targets = replace(self.targets, values=self.targets.values[rows])
-        return Labelled(self.sequences.take(rows), targets, None if self.weight is None else self.weight[rows])
+        return Labelled(
+            self.sequences.take(rows), self.targets.take(rows), None if self.weight is None else self.weight[rows]
+        )
+
+    def weighted(self, weights: np.ndarray | None) -> Labelled:
+        """With a weight for each target, in the shape of `targets.values`."""
+        return replace(self, targets=replace(self.targets, weights=weights))
 
     def judged_once(self) -> Labelled:
         """With the targets that judge: see `judged_steps` where each step has one."""
@@ -130,9 +137,10 @@ class Scaling:
         values = self.targets.scale_targets(data.targets.values, rows)
         known = ~np.isnan(values)
         weights = None
-        if data.weight is not None or not known.all():
+        of_targets = data.targets.weights
+        if data.weight is not None or of_targets is not None or not known.all():
             per_sample = 1.0 if data.weight is None else data.weight.reshape(-1, *[1] * (values.ndim - 1))
-            weights = known * per_sample
+            weights = known * per_sample * (1.0 if of_targets is None else of_targets)
             weights = weights * (len(weights) / weights.sum())
         units = np.abs(self.targets.scale).reshape(*[1] * (values.ndim - 1), -1)
         if rows is not None and (rows[1] != 1).any():

@@ -20,6 +20,7 @@ from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
+from skrnn.nn._embedding import placeholder
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -308,9 +309,8 @@ class RecurrentNet(NeuralNet):
     def check_loss(self, dataset: SequenceDataset) -> None:
         """Raise ValueError unless the loss has one number for each target; `dataset` is what it will be trained on."""
         n_outputs = self.module__n_outputs
-        x = torch.zeros(2, 1, self.module__n_channels, dtype=self.module__dtype, device=self.device)
         with torch.no_grad():
-            outputs = self.module_.eval()(x)
+            outputs = self.module_.eval()(placeholder(self.module_, 2, 1))
         targets = torch.zeros_like(self.point_forecast(outputs))
         given = dataset.batch(torch.zeros(2, dtype=torch.long, device=self.device))[0].get("loss", {})
         try:
@@ -329,10 +329,26 @@ class RecurrentNet(NeuralNet):
         """One number for each target: of quantiles the one nearest to the median, of a distribution its location."""
         return self.criterion_.point(y_pred) if hasattr(self.criterion_, "point") else y_pred
 
+    @property
+    def measure(self) -> str:
+        """What stands in history beside the loss: "mae" in the target's units, or "accuracy" for classes."""
+        return getattr(self.criterion_, "measure", "mae")
+
+    def summed_error(self, y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Absolute errors of a batch in the user's units (for classes how many are wrong) and their weights, summed."""
+        error, weights, units = (self.point_forecast(y_pred) - values).abs(), inputs["weights"], inputs["units"]
+        if self.measure == "accuracy":
+            error = (error > 0).to(error.dtype)
+        elif units is not None:
+            error = error * units
+        if weights is None:
+            return error.sum(), torch.tensor(float(error.numel()), device=error.device)
+        return (error * weights).sum(), weights.sum()
+
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """One pass over the data: losses and the mean absolute error in the target's units go into history once."""
+        """One pass over the data: losses and errors go into history once."""
         if iterator is None:
             return
         self._listens = {event: self._has_listener(event) for event in BATCH_EVENTS}
@@ -350,7 +366,7 @@ class RecurrentNet(NeuralNet):
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
             counts.append(len(batch[1]))
-            error, weight = absolute_error(self.point_forecast(step["y_pred"].detach()), *batch)
+            error, weight = self.summed_error(step["y_pred"].detach(), *batch)
             errors.append(error)
             known.append(weight)
             if training:
@@ -368,7 +384,8 @@ class RecurrentNet(NeuralNet):
         best = self._lowest.get(prefix, math.inf)
         self.history.record(prefix + "_loss_best", not mean_loss >= best)  # what skorch's Checkpoint asks for
         self._lowest[prefix] = min(best, mean_loss)
-        self.history.record(prefix + "_mae", mean_error)
+        measure = self.measure
+        self.history.record(f"{prefix}_{measure}", 1 - mean_error if measure == "accuracy" else mean_error)
         self.history.record(prefix + "_seconds", time.perf_counter() - begin)
         if training:
             self.history.record("share", len(losses) / self.n_batches_)  # of an epoch
@@ -379,16 +396,6 @@ class RecurrentNet(NeuralNet):
         if getattr(type(self), event) is not getattr(NeuralNet, event):
             return True
         return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
-
-
-def absolute_error(y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Summed absolute error of a batch in the user's units, and the summed weight it belongs to (both scalars)."""
-    error, weights, units = (y_pred - values).abs(), inputs["weights"], inputs["units"]
-    if units is not None:
-        error = error * units
-    if weights is None:
-        return error.sum(), torch.tensor(float(error.numel()), device=error.device)
-    return (error * weights).sum(), weights.sum()
 
 
 @contextmanager

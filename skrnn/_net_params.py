@@ -31,6 +31,7 @@ SHADOWS = {
     "validate_every": "validate_every",
     "iterator_train__n_batches": "validate_every",
     "criterion__quantiles": "quantiles",
+    "criterion__label_smoothing": "label_smoothing",
     "module__cell": "cell",
     "module__hidden_size": "hidden_size",
     "module__n_layers": "n_layers",
@@ -59,7 +60,11 @@ SHADOWS = {
     "module__dtype": "dtype",
     "module__seed": "random_state",
 }
-DECIDED_BY_DATA = {"module__n_outputs": "the shape of y", "module__n_steps": "the window"}
+DECIDED_BY_DATA = {
+    "module__embedding": "TokenEmbedder",
+    "module__n_outputs": "the shape of y",
+    "module__n_steps": "the window",
+}
 PREFIXES = ("optimizer", "module", "criterion", "iterator_train", "iterator_valid", "callbacks")
 PLAIN = ("callbacks", "compile", "torch_load_kwargs", "use_caching")
 

@@ -7,53 +7,30 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import _check_sample_weight
 
-from skrnn._hyperparameters import warn_of_idle_hyperparameters
-from skrnn._inspection import InspectableEstimator
 from skrnn._labelled import Labelled
 from skrnn._row_map import UNKNOWN
-from skrnn._runtime import draw_seed
 from skrnn._step_targets import as_passed, check_step_targets, judged_steps
+from skrnn._supervised import SupervisedEstimator
 from skrnn._targets import Targets, check_y, future_of_series
 from skrnn._validation import Sequences
 from skrnn.metrics import r2_score, steps_as_rows
 
-VALIDATION_RECIPE = (
-    "Call sklearn.set_config(enable_metadata_routing=True), give this step .set_fit_request(X_val=True, y_val=True), "
-    "build Pipeline([...], transform_input=['X_val']), and pass X_val and y_val to the fit of the pipeline."
-)
 
-
-class RegressionEstimator(RegressorMixin, InspectableEstimator):
+class RegressionEstimator(RegressorMixin, SupervisedEstimator):
     """Abstract: `fit`, `partial_fit` and `score` of an estimator whose targets are numbers.
 
-    Beside what `RecurrentEstimator` asks for, a subclass defines `_check_parameters`, `_targets` and `predict`, and
-    may change what is remembered of a fit (`_remember`) and what is done to rows with targets (`_prepared`).
+    Beside what `SupervisedEstimator` asks for, a subclass defines `_targets` and `predict`, and may change what is
+    remembered of a fit (`_remember`).
     """
 
     _target_shape: tuple[int, ...]  # as fitted: the shape of one row of a prediction
 
     # -- what a subclass defines -----------------------------------------------------------------------------------
 
-    def _check_parameters(self) -> None:
-        """Raise ValueError for the first parameter that is not what it must be."""
-        raise NotImplementedError
-
     def _targets(self, y: np.ndarray, sequences: Sequences) -> Targets:
         """Checked y as columns of targets."""
         raise NotImplementedError
-
-    def _prepared(self, data: Labelled) -> Labelled:
-        """Rows with targets as the net is to see them."""
-        return data
-
-    def _without_rows_set_aside(self, data: Labelled, rng: np.random.RandomState) -> Labelled:
-        """The rows that may train or validate, where others are kept for something else."""
-        return data
-
-    def _after_training(self, train: Labelled) -> None:
-        """Measure what is only known of trained nets."""
 
     # -- what a user calls -----------------------------------------------------------------------------------------
 
@@ -137,12 +114,7 @@ class RegressionEstimator(RegressorMixin, InspectableEstimator):
         3
         """
         with self._left_as_it_was():
-            self._check_parameters()
-            data = self._labelled(X, y, sample_weight, reset=not hasattr(self, "nets_"))
-            rng = np.random.RandomState(draw_seed(self.random_state))
-            train = data.take(self._learning_rows(data))
-            self._train_one_pass(train, rng, scale_targets=True)
-            self._after_training(train)
+            self._train_further(X, y, sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -192,28 +164,7 @@ class RegressionEstimator(RegressorMixin, InspectableEstimator):
 
     # -- what fit is given -----------------------------------------------------------------------------------------
 
-    def _train(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> None:
-        self._check_parameters()
-        data = self._labelled(X, y, sample_weight, reset=True)
-        held_out = self._check_validation_set(X_val, y_val)
-        rng = np.random.RandomState(draw_seed(self.random_state))
-        data = self._without_rows_set_aside(data, rng)
-        judged = held_out is not None or self._holds_out(len(data.learning_rows()))
-        warn_of_idle_hyperparameters(self, judged=judged, given=held_out is not None)
-        train, valid = self._split(data, held_out, rng)
-        del data  # what belongs to rows without a target is not kept while the net trains
-        former = vars(self).get("nets_")
-        try:
-            self._fit_nets(train, valid, rng, scale_targets=True)
-        except KeyboardInterrupt:
-            if vars(self).get("nets_") is not former:  # they are kept as far as they got
-                self._after_training(train)
-            raise
-        self._after_training(train)
-
-    def _labelled(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> Labelled:
-        """Checked sequences, targets (called `name`) and weights; `reset` records what `predict` will need of them."""
-        sequences = self._check_X(X, reset=reset)
+    def _checked_targets(self, y: Any, sequences: Sequences, *, reset: bool, name: str) -> Targets:
         if self.return_sequences:
             y = check_step_targets(y, sequences)
         else:
@@ -226,12 +177,7 @@ class RegressionEstimator(RegressorMixin, InspectableEstimator):
             raise ValueError(
                 f"{name} has rows of shape {targets.shape}, but those of y in `fit` have {self._target_shape}."
             )
-        targets = replace(targets, channels=self._target_columns)  # few rows may not show which channel y follows
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-            if not sample_weight.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-        return self._prepared(Labelled(sequences, targets, sample_weight))
+        return replace(targets, channels=self._target_columns)  # few rows may not show which channel y follows
 
     def _remember(self, sequences: Sequences, targets: Targets, n_outputs: int) -> None:
         """Record what `predict` will need of the rows of a fit; `n_outputs` are the last columns that differ."""
@@ -242,24 +188,13 @@ class RegressionEstimator(RegressorMixin, InspectableEstimator):
         outputs = targets.channels[-n_outputs:]
         self.target_channels_ = None if (outputs == UNKNOWN).all() else outputs
 
-    def _check_validation_set(self, X_val: Any, y_val: Any) -> Labelled | None:
-        if (X_val is None) != (y_val is None):
-            raise ValueError(
-                "X_val and y_val go together, but only one of them was given. In a Pipeline: " + VALIDATION_RECIPE
-            )
-        if X_val is None:
-            return None
-        if self._layout == "sequences" and getattr(X_val, "ndim", None) == 2:
-            raise ValueError(
-                f"X_val must be sequences (3-D or ragged) like X, got a 2-D table of shape {X_val.shape}. In a "
-                "Pipeline an X_val for this step has not passed the steps before. " + VALIDATION_RECIPE
-            )
-        return self._labelled(X_val, y_val, None, reset=False, name="y_val")
+    # -- what fit leaves behind ------------------------------------------------------------------------------------
 
-    def _check_patch(self, sequences: Sequences) -> None:
-        if self.patch_size > sequences.n_steps:
-            columns = f" (n_features={self.n_features_in_})" if self._layout == "table" else ""
-            raise ValueError(
-                f"patch_size={self.patch_size} is longer than the sequences of X, which have {sequences.n_steps} "
-                f"step(s){columns}. Take a patch_size of at most that, or a longer window."
-            )
+    def _skill(self, valid: Labelled) -> float:
+        """1 - MAE / MAE of persistence (or of the training mean) over the validation rows."""
+        truth = valid.targets.values
+        known = ~np.isnan(truth)
+        error = np.abs(self._point_forecast(self._raw_predict(valid.sequences)) - truth)[known].mean()
+        naive = self._scaling.naive_forecast(valid.sequences)  # (n_samples, n_columns)
+        reference = np.abs((naive if truth.ndim == 2 else naive[:, None]) - truth)[known].mean()
+        return float(1 - error / reference) if reference > 0 else np.nan

@@ -47,8 +47,10 @@ class InputScaling:
     smallest: np.ndarray
 
     def standardize(self, sequences: Sequences, dtype: np.dtype, extra_rows: int = 0) -> np.ndarray:
-        """The standardised base as a new array of `dtype`, with `extra_rows` zero rows behind it."""
+        """The standardised base as a new array of `dtype` (of tokens their ids), with `extra_rows` zero rows behind."""
         base = sequences.base
+        if sequences.tokens is not None:  # ids are no numbers
+            return np.concatenate([base, np.zeros((extra_rows, base.shape[1]), base.dtype)])
         out = np.zeros((len(base) + extra_rows, base.shape[1]), dtype)
         for begin in range(0, len(base), ROWS_AT_ONCE):
             block = slice(begin, min(begin + ROWS_AT_ONCE, len(base)))
@@ -101,7 +103,7 @@ def fit_input_scaling(
     channels : ndarray of int
     """
     mean, scale = np.zeros(sequences.n_channels), np.ones(sequences.n_channels)
-    if standardize:
+    if standardize and sequences.tokens is None:
         counts = sequences.row_weights(sample_weight)
         mean, variance = _moments(sequences.base, counts)
         threshold = 10 * np.finfo(np.float64).eps * np.abs(mean)  # a constant channel, up to rounding

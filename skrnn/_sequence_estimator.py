@@ -28,10 +28,11 @@ class SequenceEstimator(BaseEstimator):
     """
 
     n_channels: int | None
-    horizon: int | None
-    target_channels: Any
+    horizon: int | None = None  # a parameter of estimators that forecast
     net_params: dict[str, Any] | None
+    window_scaling: Any
     _layout: str
+    _token_fingerprint: str | None  # as fitted: what the ids of tokens mean; None for numbers
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
@@ -87,10 +88,39 @@ class SequenceEstimator(BaseEstimator):
         else:
             sequences = check_sequences(X, n_channels=None if reset else self._expected_channels("sequences"))
             self._check_channel_names(sequences, reset=reset)
+        self._check_tokens(sequences, reset=reset)
         if reset:
             self.n_channels_ = sequences.n_channels
             self._layout = sequences.layout
         return series_of_single_steps(sequences) if self.horizon is not None else sequences
+
+    def _check_tokens(self, sequences: Sequences, *, reset: bool) -> None:
+        """Ids mean something to the vectors that they were learned with only."""
+        tokens = sequences.tokens
+        fingerprint = None if tokens is None else tokens.fingerprint
+        if reset:
+            self._token_fingerprint = fingerprint
+            if tokens is not None and self.window_scaling not in ("auto", None):
+                raise ValueError(
+                    f"window_scaling={self.window_scaling!r} is for numbers, and X is tokens. Leave it at 'auto'."
+                )
+        else:
+            self._check_same_tokens(fingerprint)
+
+    def _check_same_tokens(self, other: str | None) -> None:
+        """Raise ValueError unless tokens of that fingerprint (None: numbers) are of the kind last seen in `fit`."""
+        if other == self._token_fingerprint:
+            return
+        if other is not None and self._token_fingerprint is not None:
+            raise ValueError(
+                "The tokens of X were made by another TokenEmbedder than those of `fit`, so their ids mean other "
+                "words. Transform with the TokenEmbedder that was fitted with this estimator (a pipeline does)."
+            )
+        kinds = ("tokens (from TokenEmbedder)", "numbers")
+        fitted, given = kinds if other is None else kinds[::-1]
+        raise ValueError(
+            f"{type(self).__name__} was fitted on {fitted}, but X holds {given}. Pass X in the form that `fit` had."
+        )
 
     def _check_table(self, X: Any, *, reset: bool) -> Sequences:
         if not reset:

@@ -6,7 +6,7 @@ and its step, and no target may lie beyond the last row that the fit call was gi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,15 @@ class Targets:
         The channel of X whose future a column is, -1 where it is none.
     shifts : ndarray of int, shape (n_columns,)
         How many rows ahead a column looks (0 when not known).
+    weights : ndarray of float64, or None
+        What each target weighs beside the weight of its row, in the shape of `values` (class weights); None is 1.
     """
 
     values: np.ndarray
     shape: tuple[int, ...]
     channels: np.ndarray
     shifts: np.ndarray
+    weights: np.ndarray | None = None
 
     @property
     def n_outputs(self) -> int:
@@ -49,6 +52,10 @@ class Targets:
     def reach(self) -> int:
         """How many rows ahead the furthest column looks."""
         return int(self.shifts.max(initial=0))
+
+    def take(self, rows: np.ndarray) -> Targets:
+        """The targets at `rows`."""
+        return replace(self, values=self.values[rows], weights=None if self.weights is None else self.weights[rows])
 
 
 def check_y(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ FALLING = 0.02  # a loss that falls by more than this share over the last tenth 
 def history_table(net: Any) -> pd.DataFrame:
     """The finished rows of a net's history: see `history_` of `RNNRegressor`."""
     finished = [dict(row) for row in net.history if "train_loss" in row]  # an interrupted epoch has none
-    columns = None if finished else ["epoch", "train_loss", "train_mae", "train_seconds", "lr"]
+    columns = None if finished else ["epoch", "train_loss", f"train_{net.measure}", "train_seconds", "lr"]
     history = pd.DataFrame(finished, columns=columns)
     if net.validate_every is not None and finished:
         history["epoch"] = history["share"].cumsum()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skrnn._embedded_tokens import EmbeddedTokens
 from skrnn._sequences import Windows
 
 
@@ -38,6 +39,8 @@ class Sequences:
         lacks) and tables (which have none).
     passed_steps : ndarray of int64, shape (n_samples,), or None
         For a ragged list the length of each sequence as it was passed, padding included. None: `n_steps`.
+    tokens : EmbeddedTokens or None
+        For sequences of tokens what their ids mean. `base` holds ids then, (n_rows, n_fields), and no numbers.
     """
 
     base: np.ndarray
@@ -50,13 +53,14 @@ class Sequences:
     layout: str = "sequences"
     padding: np.ndarray | None = None
     passed_steps: np.ndarray | None = None
+    tokens: EmbeddedTokens | None = None
 
     def __len__(self) -> int:
         return len(self.last)
 
     @property
     def n_channels(self) -> int:
-        return self.base.shape[1]
+        return self.base.shape[1] if self.tokens is None else self.tokens.shape[2]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -97,7 +101,7 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
 
     Parameters
     ----------
-    X : Windows, ndarray of shape (n_samples, n_steps, n_channels), or list of arrays
+    X : Windows, EmbeddedTokens, ndarray of shape (n_samples, n_steps, n_channels), or list of arrays
         A list holds one array of shape (n_steps_i, n_channels) or (n_steps_i,) per sample.
     n_channels : int, optional
         How many channels are expected.
@@ -109,6 +113,8 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
     """
     if isinstance(X, Windows):
         sequences = _from_windows(X)
+    elif isinstance(X, EmbeddedTokens):
+        sequences = _from_tokens(X)
     elif getattr(X, "ndim", None) == 3:
         windows = windows_of_view(X) if isinstance(X, np.ndarray) else None
         if windows is None:
@@ -122,13 +128,14 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
             f"X has {sequences.n_channels} channels, but {n_channels} were expected as in `fit`. "
             "The third axis of X must hold the same channels in the same order."
         )
-    _check_finite(sequences)
+    if sequences.tokens is None:
+        _check_finite(sequences)
     return sequences
 
 
 def is_sequence_input(X: Any) -> bool:
     """Whether X is 3-D or ragged, and so not an ordinary table."""
-    if isinstance(X, Windows) or getattr(X, "ndim", None) == 3:
+    if isinstance(X, (Windows, EmbeddedTokens)) or getattr(X, "ndim", None) == 3:
         return True
     if isinstance(X, np.ndarray):
         ragged = X.dtype == object and X.ndim == 1 and len(X) > 0
@@ -227,6 +234,16 @@ def _from_windows(windows: Windows) -> Sequences:
     _check_not_padding_only(first <= last)
     series = np.asarray(windows.series, dtype=np.int64)
     return Sequences(base, first, last, windows.window, segment, series, windows.channel_names)
+
+
+def _from_tokens(tokens: EmbeddedTokens) -> Sequences:
+    first = np.asarray(tokens.firsts, dtype=np.int64)
+    lengths = np.asarray(tokens.lengths, dtype=np.int64)
+    _check_not_empty(len(first))
+    n_steps = int(lengths.max())
+    padding = np.zeros_like(first)
+    last = first + lengths - 1
+    return Sequences(tokens.flat_ids, first, last, n_steps, padding=padding, passed_steps=lengths, tokens=tokens)
 
 
 def _from_block(X: np.ndarray) -> Sequences:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from skrnn._hyperparameters import QUANTILES, check_loss, check_net_hyperparameters, check_quantiles, learns_quantiles
+from skrnn._hyperparameters import (
+    QUANTILES,
+    check_loss,
+    check_net_hyperparameters,
+    check_quantiles,
+    idle_quantiles,
+    learns_quantiles,
+)
 from skrnn._parameters import check_int
 from skrnn._regression import RegressionEstimator
 from skrnn._step_targets import last_steps, step_targets
@@ -390,7 +397,7 @@ class RNNRegressor(RegressionEstimator):
             targets = future_of_series(y, sequences, self.horizon, named)
             misread = misread_series(y, sequences)
             if misread is not None:
-                warnings.warn(misread, UserWarning, stacklevel=5)
+                warnings.warn(misread, UserWarning, stacklevel=6)
             return targets
         copied = copied_channel(last_steps(y, sequences) if self.return_sequences else y, sequences)
         if copied is not None:
@@ -400,7 +407,7 @@ class RNNRegressor(RegressionEstimator):
                 "future_targets(y, 1) as y"
                 + (" (here: past_targets(future_targets(y, 1), window))." if self.return_sequences else "."),
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         if not self.return_sequences:
             return explicit_targets(y, sequences, named)
@@ -412,16 +419,19 @@ class RNNRegressor(RegressionEstimator):
                 "later in the window, so the steps before the last learn to copy. Set bidirectional=False and "
                 "window_scaling='auto', or return_sequences=False.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         return targets
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
     def _idle_parameters(self) -> list[str]:
-        if not self.return_sequences or self.pooling == "last":
-            return []
-        return [f"pooling={self.pooling!r} does nothing, since return_sequences=True predicts from each step."]
+        messages = idle_quantiles(self.loss, self.quantiles)
+        if self.return_sequences and self.pooling != "last":
+            messages.append(
+                f"pooling={self.pooling!r} does nothing, since return_sequences=True predicts from each step."
+            )
+        return messages
 
     def _check_parameters(self) -> None:
         """Raise ValueError for the first parameter that is not what it must be."""

@@ -20,7 +20,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_supervised"},
     {"_inspection"},
     {"_estimator"},
-    {"_hyperparameters", "_net", "_sequence_estimator", "_training_report"},
+    {"_hyperparameters", "_net", "_prediction", "_sequence_estimator", "_training_report"},
     {"_naive_errors"},
     {"_batches", "callbacks", "_optimizer", "_teacher_forcing"},
     {"nn"},
@@ -44,7 +44,17 @@ ONLY_IN = {  # library: the modules that may import it, wherever in the file
     "matplotlib": {"_plot_axes"},
     "numba": {"nn"},
     "skorch": {"_net", "callbacks"},
-    "torch": {"_runtime", "_batches", "nn", "_optimizer", "_net", "callbacks", "_estimator", "persistence"},
+    "torch": {
+        "_runtime",
+        "_batches",
+        "nn",
+        "_optimizer",
+        "_net",
+        "callbacks",
+        "_estimator",
+        "_prediction",
+        "persistence",
+    },
     "tqdm": {"callbacks"},
 }
 NOT_IN = {  # module: the libraries it may not import

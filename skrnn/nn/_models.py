@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skrnn.nn._embedding import EmbeddingSizes, TokenBatch, TokenEmbedding, as_vectors
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._heads import LinearHead
 from skrnn.nn._pooling import Pooling
@@ -25,6 +26,8 @@ class SequenceModel(nn.Module):
         See `Pooling`. None keeps the steps.
     layer_norm, n_quantiles
         See `LinearHead`.
+    embedding : EmbeddingSizes or None
+        Sequences are of tokens, whose vectors have `n_channels` values.
     seed : int
         Decides the initial weights and the dropout masks.
     dtype : torch.dtype
@@ -46,11 +49,14 @@ class SequenceModel(nn.Module):
         pooling: str | None = "last",
         layer_norm: bool = False,
         n_quantiles: int | None = None,
+        embedding: EmbeddingSizes | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
+        self.embedding = None if embedding is None else TokenEmbedding(embedding)
+        self.n_channels = n_channels
         self.encoder = Encoder(
             cell,
             n_channels,
@@ -70,17 +76,17 @@ class SequenceModel(nn.Module):
         self.head = LinearHead(n_features, n_outputs, n_quantiles, layer_norm, generator)
         self.to(dtype)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Read x (batch, steps, channels) and return outputs.
+    def forward(self, x: Tensor | TokenBatch, lengths: Tensor | None = None) -> Tensor:
+        """Read x (batch, steps, channels), or as many tokens, and return outputs.
 
         Returns
         -------
         Tensor of shape (batch, n_outputs), or (batch, steps, n_outputs) without pooling
             With quantiles there is one more axis.
         """
-        outputs = self.encoder(x, lengths)
+        outputs = self.encode(x, lengths)
         return self.head(outputs.steps() if self.pooling is None else self.pooling(outputs))
 
-    def encode(self, x: Tensor, lengths: Tensor | None) -> LayerOutputs:
+    def encode(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> LayerOutputs:
         """What the encoder gives for each row."""
-        return self.encoder(x, lengths)
+        return self.encoder(as_vectors(x, self.embedding), lengths)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skrnn.nn._decoder import AutoregressiveDecoder, Decoded, DirectDecoder, ParallelDecoder
 from skrnn.nn._distributions import Emission
+from skrnn.nn._embedding import EmbeddingSizes, TokenBatch, TokenEmbedding, as_vectors
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._memory import Bridge, Memory, in_segments, last_steps, own_past
 from skrnn.nn._output import LinearSkip
@@ -48,6 +49,8 @@ class Seq2SeqModel(nn.Module):
     emission : str
     n_parameters, central : int
         See `Emission`.
+    embedding : EmbeddingSizes or None
+        Sequences are of tokens, whose vectors have `n_channels` values.
     seed : int
         Decides the initial weights, the dropout masks and the coins of teacher forcing.
     dtype : torch.dtype
@@ -79,11 +82,14 @@ class Seq2SeqModel(nn.Module):
         emission: str = "point",
         n_parameters: int = 1,
         central: int = 0,
+        embedding: EmbeddingSizes | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
+        self.embedding = None if embedding is None else TokenEmbedding(embedding)
+        self.n_channels = n_channels
         self.horizon = horizon
         self.attends = attention is not None
         self.shared = shared
@@ -142,18 +148,18 @@ class Seq2SeqModel(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | TokenBatch,
         lengths: Tensor | None = None,
         *,
         targets: Tensor | None = None,
         teacher_forcing: float = 0.0,
         horizon: int | None = None,
     ) -> Tensor:
-        """Forecast from windows x (batch, steps, channels).
+        """Forecast from windows x (batch, steps, channels), or from as many tokens.
 
         Parameters
         ----------
-        x : Tensor of shape (batch, steps, channels)
+        x : Tensor of shape (batch, steps, channels), or TokenBatch
             Valid steps first, zeros after.
         lengths : LongTensor of shape (batch,) or None
         targets : Tensor of shape (batch, n_outputs) or None
@@ -177,35 +183,36 @@ class Seq2SeqModel(nn.Module):
         parameters, _ = self._decode(x, lengths, horizon, **forced)
         return self._columns(parameters, horizon)
 
-    def attend(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+    def attend(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> Tensor:
         """Weights of the attention, (batch, [n_series *] segments, encoder steps)."""
         weights = self._decode(x, lengths, self.horizon)[1]
         assert weights is not None
         return weights.unflatten(0, (len(x), -1)).flatten(1, 2)
 
-    def encode(self, x: Tensor, lengths: Tensor | None) -> LayerOutputs:
+    def encode(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> LayerOutputs:
         """What the encoder gives for each row; with `shared` for each series of each row, (batch * n_series, ...)."""
         return self.encoder(*self._split_channels(x, lengths))
 
-    def _decode(self, x: Tensor, lengths: Tensor | None, horizon: int, **how: Any) -> Decoded:
+    def _decode(self, x: Tensor | TokenBatch, lengths: Tensor | None, horizon: int, **how: Any) -> Decoded:
         """Parameters (rows, segments, size, outputs, n_parameters), and the attention."""
-        x, lengths = self._split_channels(x, lengths)
-        outputs = self.encoder(x, lengths)
-        start = own_past(x, lengths, self.target_channels, self.segment_size)
+        series, lengths = self._split_channels(x, lengths)  # (rows, steps, channels)
+        outputs = self.encoder(series, lengths)
+        start = own_past(series, lengths, self.target_channels, self.segment_size)
         if self.start is not None:
-            known = torch.tensor([channel >= 0 for channel in self.target_channels], device=x.device)
+            known = torch.tensor([channel >= 0 for channel in self.target_channels], device=series.device)
             start = torch.where(known, start, self.start)
         steps = outputs.steps() if self.attends else None
         memory = Memory(outputs.final(), self.bridge(outputs), steps, outputs.valid(), start)
-        future = x.new_zeros(len(x), max(horizon, self.horizon), 0)  # fewer steps are cut off afterwards
+        future = series.new_zeros(len(series), max(horizon, self.horizon), 0)  # fewer steps are cut off afterwards
         if self.future_channels:
-            future = last_steps(x, lengths, self.horizon)[..., self.future_channels]
+            future = last_steps(series, lengths, self.horizon)[..., self.future_channels]
         segments = in_segments(future, self.decoder.segment_size)
-        skips = None if self.skip is None else in_segments(self.skip(x, lengths), self.decoder.segment_size)
+        skips = None if self.skip is None else in_segments(self.skip(series, lengths), self.decoder.segment_size)
         return self.decoder(memory, segments, skips, **how)
 
-    def _split_channels(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _split_channels(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """With `shared`, (batch, steps, channels) -> (batch * n_series, steps, 1 + channels beside the targets)."""
+        x = as_vectors(x, self.embedding)
         if not self.shared:
             return x, lengths
         each = [torch.cat([x[..., channel : channel + 1], x[..., self.beside]], dim=2) for channel in self.series]

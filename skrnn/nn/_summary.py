@@ -8,17 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skrnn.nn._embedding import placeholder
+
 COLUMNS = ("part", "kind", "output_shape", "n_parameters")
 
 
-def parts_of(module: nn.Module, n_steps: int, n_channels: int) -> list[tuple[str, str, str, int]]:
+def parts_of(module: nn.Module, n_steps: int) -> list[tuple[str, str, str, int]]:
     """Rows of `COLUMNS` for each part that has weights of its own, in the order in which a batch passes them.
 
     Parameters
     ----------
     module : nn.Module
         A model of `_models`.
-    n_steps, n_channels : int
+    n_steps : int
         Of the sequence that is sent through it.
     """
     rows: list[tuple[str, str, str, int]] = []
@@ -38,10 +40,9 @@ def parts_of(module: nn.Module, n_steps: int, n_channels: int) -> list[tuple[str
         (name, part) for name, part in module.named_modules() if next(part.parameters(recurse=False), None) is not None
     ]
     hooks = [part.register_forward_hook(note(name)) for name, part in owners]
-    weight = next(module.parameters())
     try:
         with torch.inference_mode():
-            module.eval()(torch.zeros(1, n_steps, n_channels, dtype=weight.dtype, device=weight.device))
+            module.eval()(placeholder(module, 1, n_steps))
     finally:
         for hook in hooks:
             hook.remove()

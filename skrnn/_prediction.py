@@ -1,0 +1,60 @@
+"""What nets give for many sequences: batch by batch, torch back to numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skrnn._batches import SequenceDataset
+from skrnn._validation import Sequences
+
+PREDICTED_AT_ONCE = 1024
+
+
+def run_in_batches(
+    function: Callable[..., Tensor], dataset: SequenceDataset, groups: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """What `function(x, lengths)` gives for each batch, float64, in the order of the rows in `groups`.
+
+    Parameters
+    ----------
+    function : callable
+    dataset : SequenceDataset
+    groups : sequence of ndarray of int
+        Rows; no batch mixes two groups.
+    """
+    outputs = []
+    with torch.inference_mode():
+        for group in groups:
+            for rows in torch.from_numpy(group).to(dataset.base.device).split(PREDICTED_AT_ONCE):
+                outputs.append(function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
+    return outputs
+
+
+def economical_order(sequences: Sequences) -> np.ndarray:
+    """An order of the rows in which batches hold little padding: by length, unless they are windows."""
+    lengths = sequences.lengths
+    if sequences.are_windows or (lengths == lengths[0]).all():
+        return np.arange(len(lengths))
+    return np.argsort(lengths, kind="stable")
+
+
+def in_rows(parts: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
+    """The batches of rows in `order`, (batch, ...), as one array with the rows in their place."""
+    joined = np.concatenate(parts)
+    placed = np.empty_like(joined)
+    placed[order] = joined
+    return placed
+
+
+def in_rows_and_steps(parts: Sequence[np.ndarray], order: np.ndarray, n_steps: int) -> np.ndarray:
+    """The same for batches (batch, steps, ...) each as long as its longest row; zeros behind."""
+    placed = np.zeros((len(order), n_steps, *parts[0].shape[2:]))
+    begin = 0
+    for part in parts:
+        placed[order[begin : begin + len(part)], : part.shape[1]] = part
+        begin += len(part)
+    return placed
