@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
     from skrnn.series import Backtest, SeriesForecaster
+    from skrnn.tagger import SequenceTagger
     from skrnn.text import TokenEmbedder
     from skrnn.windows import SlidingWindowTransformer, future_inputs, future_targets, sliding_windows
 
@@ -26,6 +27,7 @@ __all__ = [
     "RNNClassifier",
     "RNNRegressor",
     "Seq2SeqForecaster",
+    "SequenceTagger",
     "SeriesForecaster",
     "SlidingWindowTransformer",
     "TokenEmbedder",
@@ -47,6 +49,7 @@ _HOME = {
     "RNNClassifier": "skrnn.classifier",
     "RNNRegressor": "skrnn.regressor",
     "Seq2SeqForecaster": "skrnn.forecaster",
+    "SequenceTagger": "skrnn.tagger",
     "SeriesForecaster": "skrnn.series",
     "SlidingWindowTransformer": "skrnn.windows",
     "TokenEmbedder": "skrnn.text",

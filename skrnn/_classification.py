@@ -25,6 +25,7 @@ class ClassificationEstimator(SupervisedEstimator):
     _central = None  # no quantiles
     _by_step = False
     _class_table: np.ndarray | None  # as fitted: what each class weighs, (n_columns, n_classes)
+    _declared_classes: np.ndarray  # what partial_fit was told, where it began
     _commonest: np.ndarray  # as fitted: the most frequent class of each column, (n_columns,)
     classes_: np.ndarray
     class_weight: Any
@@ -62,6 +63,22 @@ class ClassificationEstimator(SupervisedEstimator):
         if reset and not hasattr(self, "_declared_classes"):
             self._check_several_classes(data)
         return data
+
+    def _declare_classes(self, classes: Any, *, needed: bool = True) -> None:
+        """What partial_fit is told of classes; its first call fixes them."""
+        if hasattr(self, "nets_"):
+            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+                raise ValueError(
+                    f"classes={np.unique(classes).tolist()} is not the same as in the first call to partial_fit (or "
+                    f"in fit): {self.classes_.tolist()}. Begin anew with `fit`, or with a clone."
+                )
+        elif classes is not None:
+            self._declared_classes = np.unique(classes)
+        elif needed:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: all labels that will ever come, for example "
+                "classes=np.unique(y_all)."
+            )
 
     def _weights_of_classes(self, data: Labelled) -> np.ndarray | None:
         """A row for each column of targets, or None where all classes weigh the same."""

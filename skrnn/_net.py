@@ -303,11 +303,15 @@ class RecurrentNet(NeuralNet):
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean over the batch of weight times loss; the weights of a row are 1 in all, on average over the rows."""
+        if self.weighs:
+            return self.criterion_(y_pred, y_true, X["weights"]).sum() / len(y_true)
         loss = self.criterion_(y_pred, y_true, **X.get("loss", {}))  # (batch, [steps,] n_columns)
         return loss.mean() if X["weights"] is None else (loss * X["weights"]).sum() / len(loss)
 
     def check_loss(self, dataset: SequenceDataset) -> None:
         """Raise ValueError unless the loss has one number for each target; `dataset` is what it will be trained on."""
+        if self.weighs:  # a loss of skrnn's own, which gives one number for each sequence
+            return
         n_outputs = self.module__n_outputs
         with torch.no_grad():
             outputs = self.module_.eval()(placeholder(self.module_, 2, 1))
@@ -328,6 +332,11 @@ class RecurrentNet(NeuralNet):
     def point_forecast(self, y_pred: Tensor) -> Tensor:
         """One number for each target: of quantiles the one nearest to the median, of a distribution its location."""
         return self.criterion_.point(y_pred) if hasattr(self.criterion_, "point") else y_pred
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the loss is given the weights, since it is no sum over targets that are independent."""
+        return getattr(self.criterion_, "weighs", False)
 
     @property
     def measure(self) -> str:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from skrnn._batches import SequenceDataset
 from skrnn._validation import Sequences
+from skrnn.nn._crf import LinearChainCRF
+from skrnn.nn._tagging import mean_crf
 
 PREDICTED_AT_ONCE = 1024
 
@@ -42,6 +44,11 @@ def economical_order(sequences: Sequences) -> np.ndarray:
     return np.argsort(lengths, kind="stable")
 
 
+def in_batches(values: np.ndarray, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Values of rows in their order, cut where the batches are."""
+    return np.split(values, np.cumsum([len(part) for part in parts])[:-1])
+
+
 def in_rows(parts: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
     """The batches of rows in `order`, (batch, ...), as one array with the rows in their place."""
     joined = np.concatenate(parts)
@@ -58,3 +65,25 @@ def in_rows_and_steps(parts: Sequence[np.ndarray], order: np.ndarray, n_steps: i
         placed[order[begin : begin + len(part)], : part.shape[1]] = part
         begin += len(part)
     return placed
+
+
+def best_paths(
+    parts: Sequence[np.ndarray], lengths: Sequence[np.ndarray], crfs: Sequence[LinearChainCRF]
+) -> list[np.ndarray]:
+    """The tag numbers of the best path through each batch of scores, (batch, steps); the fields are averaged."""
+    return [path.numpy() for path in _of_field(mean_crf(crfs).viterbi, parts, lengths)]
+
+
+def path_marginals(
+    parts: Sequence[np.ndarray], lengths: Sequence[np.ndarray], crfs: Sequence[LinearChainCRF]
+) -> list[np.ndarray]:
+    """The probability of each tag at each step of each batch of scores, (batch, steps, n_tags)."""
+    return [marginals.numpy() for marginals in _of_field(mean_crf(crfs).marginals, parts, lengths)]
+
+
+def _of_field(
+    function: Callable[..., Tensor], parts: Sequence[np.ndarray], lengths: Sequence[np.ndarray]
+) -> list[Tensor]:
+    with torch.inference_mode():
+        pairs = zip(parts, lengths, strict=True)
+        return [function(torch.from_numpy(part), torch.from_numpy(length)) for part, length in pairs]

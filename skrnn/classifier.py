@@ -382,7 +382,8 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         3
         """
         with self._left_as_it_was():
-            self._declare_classes(classes, y)
+            indicator = np.ndim(y) == 2 and np.shape(y)[1] > 1  # its columns are the classes
+            self._declare_classes(classes, needed=not indicator)
             self._train_further(X, y, sample_weight)
         return self
 
@@ -470,22 +471,6 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         return codes if self._multilabel else codes[:, None]
 
     # -- what fit is given -----------------------------------------------------------------------------------------
-
-    def _declare_classes(self, classes: Any, y: Any) -> None:
-        """What partial_fit is told of classes; fixed by its first call."""
-        if hasattr(self, "nets_"):
-            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-                raise ValueError(
-                    f"classes={np.unique(classes).tolist()} is not the same as in the first call to partial_fit (or "
-                    f"in fit): {self.classes_.tolist()}. Begin anew with `fit`, or with a clone."
-                )
-        elif classes is not None:
-            self._declared_classes = np.unique(classes)
-        elif np.ndim(y) != 2 or np.shape(y)[1] == 1:
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit: all labels that will ever come, for example "
-                "classes=np.unique(y_all)."
-            )
 
     def _checked_targets(self, y: Any, sequences: Sequences, *, reset: bool, name: str) -> Targets:
         labels = as_labels(y, len(sequences), type(self).__name__)

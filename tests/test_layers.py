@@ -30,7 +30,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_plots_attention", "_plots_fan", "_plots_forecasts", "_plots_predictions", "_plots_training"},
     {"_labelled"},
     {"_history", "_moments", "_outputs", "_point_errors", "_probabilistic_errors", "_scaled_errors", "_step_targets"}
-    | {"_class_targets", "_tagging_scores"},
+    | {"_class_targets", "_tag_targets", "_tagging_scores"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
     {"_conformal", "_future_labels", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"}
     | {"_subwords", "_text_parameters", "_tokens", "_vocabulary", "_word_vectors"},

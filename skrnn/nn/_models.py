@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skrnn.nn._crf import LinearChainCRF
 from skrnn.nn._embedding import EmbeddingSizes, TokenBatch, TokenEmbedding, as_vectors
 from skrnn.nn._encoder import Encoder
 from skrnn.nn._heads import LinearHead
 from skrnn.nn._pooling import Pooling
 from skrnn.nn._recurrent import LayerOutputs
+from skrnn.nn._tagging import TagScores
 
 
 class SequenceModel(nn.Module):
@@ -26,6 +28,8 @@ class SequenceModel(nn.Module):
         See `Pooling`. None keeps the steps.
     layer_norm, n_quantiles
         See `LinearHead`.
+    crf : bool
+        Outputs of the steps are scores of tags, which a `LinearChainCRF` judges together.
     embedding : EmbeddingSizes or None
         Sequences are of tokens, whose vectors have `n_channels` values.
     seed : int
@@ -49,6 +53,7 @@ class SequenceModel(nn.Module):
         pooling: str | None = "last",
         layer_norm: bool = False,
         n_quantiles: int | None = None,
+        crf: bool = False,
         embedding: EmbeddingSizes | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
@@ -74,18 +79,25 @@ class SequenceModel(nn.Module):
         self.pooling = None if pooling is None else Pooling(pooling, n_features, generator)
         n_features = n_features if self.pooling is None else self.pooling.output_size
         self.head = LinearHead(n_features, n_outputs, n_quantiles, layer_norm, generator)
+        self.crf = LinearChainCRF(n_outputs) if crf else None
         self.to(dtype)
 
-    def forward(self, x: Tensor | TokenBatch, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor | TokenBatch, lengths: Tensor | None = None) -> Tensor | TagScores:
         """Read x (batch, steps, channels), or as many tokens, and return outputs.
 
         Returns
         -------
         Tensor of shape (batch, n_outputs), or (batch, steps, n_outputs) without pooling
-            With quantiles there is one more axis.
+            With quantiles there is one more axis. With a field they come as `TagScores`.
         """
-        outputs = self.encode(x, lengths)
-        return self.head(outputs.steps() if self.pooling is None else self.pooling(outputs))
+        outputs = self.outputs(x, lengths)
+        return outputs if self.crf is None else TagScores(outputs, lengths, self.crf)
+
+    def outputs(self, x: Tensor | TokenBatch, lengths: Tensor | None = None) -> Tensor:
+        """What the head gives: without a field all there is, else the scores of each step by itself."""
+        encoded = self.encode(x, lengths)
+        outputs: Tensor = self.head(encoded.steps() if self.pooling is None else self.pooling(encoded))
+        return outputs
 
     def encode(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> LayerOutputs:
         """What the encoder gives for each row."""

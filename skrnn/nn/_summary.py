@@ -46,7 +46,9 @@ def parts_of(module: nn.Module, n_steps: int) -> list[tuple[str, str, str, int]]
     finally:
         for hook in hooks:
             hook.remove()
-    return rows
+    noted = {row[0] for row in rows}
+    # what only the loss or the prediction asks, such as the transitions of a CRF
+    return rows + [(name, type(part).__name__, "", _n_weights(part)) for name, part in owners if name not in noted]
 
 
 def _n_weights(part: nn.Module) -> int:
