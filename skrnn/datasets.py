@@ -7,7 +7,8 @@ twice, as input channels and as the target::
     X = y.to_frame()
 
 Sequence tasks (`make_copy_task`, `make_reversal_task`) are a pair of arrays ``X, y`` with a target at each step.
-`read_conll` and `read_ts` read a user's files of tagged sentences and of labelled sequences.
+Sequences with a class (`make_activity`) and sentences with a tag for each word (`make_tagged_sentences`) come with
+readers of a user's files of the same kind, `read_ts` and `read_conll`.
 """
 
 from importlib import import_module
@@ -16,20 +17,24 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skrnn._activity import make_activity
 from skrnn._conll import read_conll
 from skrnn._pendulum import make_pendulum, make_pendulum_panel
 from skrnn._sequence_tasks import make_copy_task, make_reversal_task
+from skrnn._tagged_sentences import make_tagged_sentences
 from skrnn._ts_files import read_ts
 
 __all__ = [
     "load_co2",
     "load_macrodata",
     "load_sunspots",
+    "make_activity",
     "make_copy_task",
     "make_daily_series",
     "make_pendulum",
     "make_pendulum_panel",
     "make_reversal_task",
+    "make_tagged_sentences",
     "read_conll",
     "read_ts",
 ]

@@ -75,7 +75,8 @@ def test_a_single_column_is_a_list_of_sentences(write, column):
     ids=["crlf", "blank lines", "first", "last", "tabs", "wide", "trailing", "mark", "documents"],
 )
 def test_the_same_sentences_in_other_clothes(write, text):
-    assert read_conll(write(text), (0, 1, 2)) == read_conll(write(CHUNKS, "other.txt"), (0, 1, 2))
+    columns = (0, 1, 2, -1)
+    assert read_conll(write(text), columns) == read_conll(write(CHUNKS, "other.txt"), columns)
 
 
 def test_between_tabs_a_token_may_have_spaces(write):
@@ -194,6 +195,10 @@ def test_a_name_that_conllu_has_not(write):
     refused(read_conll, write(TREES), ("form", "pos"), message="must be one of id, form, lemma, .* got 'pos'")
 
 
+def test_numbers_without_ten_columns_are_no_conllu(write):
+    assert read_conll(write("1\tone\tA\n#\tsharp\tB\n")) == ([["1", "#"]], [["A", "B"]])
+
+
 def test_ten_columns_without_numbers_are_no_conllu(write):
     line = "\t".join("#bcdefghij") + "\n"
     assert read_conll(write(line * 2)) == ([["#", "#"]], [["j", "j"]])
@@ -263,8 +268,9 @@ def test_header_names_in_any_case_and_unlisted_classes(write):
 
 
 def test_what_is_not_utf8_in_a_comment(write):
-    X, _ = read_ts(write("\ufeff# caf\n".encode() + "# café\n".encode("latin-1") + b"@data\n1\n"))
+    X, y = read_ts(write("\ufeff@targetLabel true\n".encode() + "# café\n".encode("latin-1") + b"@data\n1:2\n"))
     assert X.tolist() == [[[1]]]
+    assert y.tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -291,6 +297,7 @@ def test_what_is_not_utf8_in_a_comment(write):
             "@timeStamps true\n@data\n(0,1):up\n",
             "line 1: values with time stamps are not read; expected @timeStamps false",
         ),
+        ("@dimensions 0\n@data\n1\n", "line 1: expected a number of channels of at least 1, got '0'"),
         ("@dimensions many\n@data\n1\n", "line 1: expected a number of channels of at least 1, got 'many'"),
         ("1,2:up\n", "has no line @data"),
         ("", "has no line @data"),
