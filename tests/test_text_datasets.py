@@ -43,6 +43,13 @@ def test_tags_follow_from_endings_and_order(new_words):
     assert [parse(words) for words in sentences] == tags
 
 
+def test_modifiers_stand_alone_in_both_places():
+    sentences = [" ".join(map(kind, words)) for words in make_tagged_sentences(300)[0]]
+    assert 0.4 < np.mean(["ik as" in kinds for kinds in sentences]) < 0.6
+    assert 0.4 < np.mean([kinds.removesuffix(" ke").endswith("ik") for kinds in sentences]) < 0.6
+    assert 0.4 < np.mean([kinds.endswith("ke") for kinds in sentences]) < 0.6
+
+
 def share_of_right_tags(clue):
     """Learn the commonest tag for each clue, a function of a sentence's kinds and a position; judge on others."""
     seen = defaultdict(Counter)
@@ -138,9 +145,9 @@ def test_at_rest_there_is_gravity_and_noise():
     assert (X[y == "standing"][..., 0] > 0.7).all()
     assert (X[y == "lying"][..., 2] > 0.7).all()
     assert X[~rest].std(axis=1).min(axis=0)[[0, 2, 4]].min() > 0.05
-    for person in range(10):  # the sensor is worn one way
-        own = X[(subjects == person) & (y == "standing")]
-        assert (own == own[:1, :1]).all()
+    upright = [X[(subjects == person) & (y == "standing")] for person in range(10)]
+    assert all((own == own[:1, :1]).all() for own in upright)  # each wears the sensor in one way
+    assert len({tuple(own[0, 0].round(9)) for own in upright}) == 10  # and no two in the same
     noisy, _, _ = make_activity(300, noise=0.2)
     deviation = noisy[rest].std(axis=(0, 1))
     assert deviation[3:] == pytest.approx([0.4] * 3, rel=0.05)
