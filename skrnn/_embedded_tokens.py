@@ -17,7 +17,7 @@ class EmbeddedTokens(LazyArray):
     """Documents as sequences of word vectors: a lazy array of shape (n_samples, n_steps, dim).
 
     A token is a row of ids, one for each of its fields. The vector of the first field is its row of ``tables[0]`` plus
-    the mean of the vectors of its n-gram buckets; that of any other field is its row of that field's table; the fields
+    the sum of the vectors of its n-gram buckets over the root of their number; that of any other field is its row of that field's table; the fields
     stand side by side. Slices and index arrays cut the per-sample arrays and share ids and tables. ``np.asarray``
     gives the dense block, in which a document shorter than `n_steps` ends in all-NaN steps.
 
@@ -250,7 +250,7 @@ class EmbeddedTokens(LazyArray):
         if field == 0 and self.bucket_table is not None:
             for first in range(0, len(ids), _CHUNK):
                 part = slice(first, first + _CHUNK)
-                vectors[part] += mean_of_buckets(self.bucket_table, *self._rows_of_buckets(ids[part]))
+                vectors[part] += scaled_sum_of_buckets(self.bucket_table, *self._rows_of_buckets(ids[part]))
         return vectors
 
     def _rows_of_buckets(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -280,18 +280,20 @@ class EmbeddedTokens(LazyArray):
         return (state,)
 
 
-def mean_of_buckets(table: np.ndarray, starts: np.ndarray, buckets: np.ndarray) -> np.ndarray:
-    """Return (n_words, dim) the mean of each word's bucket vectors, zeros where it has none.
+def scaled_sum_of_buckets(table: np.ndarray, starts: np.ndarray, buckets: np.ndarray) -> np.ndarray:
+    """Return (n_words, dim) the sum of each word's bucket vectors over the root of their number, zeros without any.
+
+    Unrelated vectors then add up to the same length whatever their number; a mean would leave long words shorter.
 
     The buckets of word ``i`` are ``buckets[starts[i]:starts[i + 1]]``, rows of `table`.
     """
     sizes = np.diff(starts)
     filled = sizes > 0
-    means = np.zeros((len(sizes), table.shape[1]), dtype=table.dtype)
+    sums = np.zeros((len(sizes), table.shape[1]), dtype=table.dtype)
     if filled.any():
-        means[filled] = np.add.reduceat(table[buckets], starts[:-1][filled], axis=0)
-        means[filled] /= sizes[filled, None].astype(table.dtype)
-    return means
+        sums[filled] = np.add.reduceat(table[buckets], starts[:-1][filled], axis=0)
+        sums[filled] /= np.sqrt(sizes[filled, None]).astype(table.dtype)
+    return sums
 
 
 def _ranges(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:

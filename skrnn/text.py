@@ -34,8 +34,8 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
     The step of a Pipeline before an estimator of this package, which trains its own copy of the vectors. Documents in
     are samples out: `transform` gives `EmbeddedTokens`, a lazy array of shape (n_documents, n_steps, dim) that holds
     ids and tables; any other consumer gets the dense block, a document shorter than the longest ending in all-NaN
-    steps. A token's vector is its row of a table plus the mean of the vectors of its character n-grams, so that words
-    unseen in `fit` differ from each other too.
+    steps. A token's vector is its row of a table plus those of its character n-grams (their sum over the root of
+    their number), so that words unseen in `fit` differ from each other too.
 
     Parameters
     ----------

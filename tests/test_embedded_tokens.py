@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, trai
 from sklearn.utils import _safe_indexing
 
 from skrnn import EmbeddedTokens
-from skrnn._embedded_tokens import mean_of_buckets
+from skrnn._embedded_tokens import scaled_sum_of_buckets
 
 
 def make_tokens(lengths=(5, 1, 7, 2, 3), seed=0, dims=(3, 2), n_vocab=11, n_unseen=4, **more):
@@ -51,7 +51,7 @@ def dense_of(tokens):
             vectors = [t[k] if k < len(t) else np.zeros(t.shape[1]) for t, k in zip(tokens.tables, ids, strict=True)]
             rows = tokens.buckets[tokens.bucket_starts[ids[0]] : tokens.bucket_starts[ids[0] + 1]]
             if len(rows):
-                vectors[0] = vectors[0] + tokens.bucket_table[rows].mean(axis=0)
+                vectors[0] = vectors[0] + tokens.bucket_table[rows].sum(axis=0) / np.sqrt(len(rows))
             block[i, step] = np.concatenate(vectors)
     return block
 
@@ -155,14 +155,14 @@ def test_iteration_gives_dense_documents_and_ends():
         tokens[5]
 
 
-def test_mean_of_buckets_equals_the_loop():
+def test_scaled_sum_of_buckets_equals_the_loop():
     rng = np.random.default_rng(0)
     table, sizes = rng.normal(size=(7, 3)), np.array([0, 2, 0, 0, 5, 1, 0])
     starts, buckets = np.concatenate([[0], np.cumsum(sizes)]), rng.integers(0, 7, 8)
     parts = [buckets[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
-    want = [table[part].mean(axis=0) if len(part) else np.zeros(3) for part in parts]
-    np.testing.assert_allclose(mean_of_buckets(table, starts, buckets), want)
-    assert mean_of_buckets(table, np.zeros(3, dtype=int), buckets[:0]).tolist() == [[0, 0, 0]] * 2
+    want = [table[part].sum(axis=0) / np.sqrt(len(part)) if len(part) else np.zeros(3) for part in parts]
+    np.testing.assert_allclose(scaled_sum_of_buckets(table, starts, buckets), want)
+    assert scaled_sum_of_buckets(table, np.zeros(3, dtype=int), buckets[:0]).tolist() == [[0, 0, 0]] * 2
 
 
 @settings(max_examples=60, deadline=None)

@@ -91,10 +91,10 @@ class NGrams:
 
 
 class TokenEmbedding(nn.Module):
-    """The vectors of tokens: a row of a table for each field, side by side; for words the mean of their n-grams added.
+    """The vectors of tokens: a row of a table for each field, side by side; to words their n-grams are added.
 
-    A word that is in no table has its n-grams alone (fastText, Bojanowski et al. 2017, equation in section 3.2, with
-    the mean in place of the sum).
+    A word that is in no table has its n-grams alone (fastText, Bojanowski et al. 2017, section 3.2, with their sum
+    divided by the root of their number, so that long words are not larger than short ones).
 
     Parameters
     ----------
@@ -148,7 +148,9 @@ class TokenEmbedding(nn.Module):
             return functional.embedding(x.ids[..., 0], table, PADDING)
         # a word past the table has no row: it reads the zeros of the padding
         vectors = functional.embedding(x.words.masked_fill(x.words >= self.n_words, PADDING), table, PADDING)
-        vectors = vectors + functional.embedding_bag(x.buckets, self.bucket_table, x.starts, mode="mean")
+        n_grams = torch.diff(x.starts, append=x.starts.new_tensor([len(x.buckets)]))
+        sums = functional.embedding_bag(x.buckets, self.bucket_table, x.starts, mode="sum")
+        vectors = vectors + sums / n_grams.clamp(min=1).to(sums.dtype).sqrt()[:, None]
         return functional.embedding(x.places, vectors)
 
 
