@@ -17,9 +17,9 @@ class EmbeddedTokens(LazyArray):
     """Documents as sequences of word vectors: a lazy array of shape (n_samples, n_steps, dim).
 
     A token is a row of ids, one for each of its fields. The vector of the first field is its row of ``tables[0]`` plus
-    the sum of the vectors of its n-gram buckets over the root of their number; that of any other field is its row of that field's table; the fields
-    stand side by side. Slices and index arrays cut the per-sample arrays and share ids and tables. ``np.asarray``
-    gives the dense block, in which a document shorter than `n_steps` ends in all-NaN steps.
+    the sum of the vectors of its n-gram buckets over the root of their number; that of any other field is its row of
+    that field's table; the fields stand side by side. Slices and index arrays cut the per-sample arrays and share ids
+    and tables. ``np.asarray`` gives the dense block, in which a document shorter than `n_steps` ends in all-NaN steps.
 
     `TokenEmbedder` makes these. The estimators of this package train a copy of the tables; any other consumer sees an
     array.
