@@ -53,10 +53,10 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
     patch_size : int, default=1
         So many consecutive steps are embedded as one recurrent step (by a linear map to `hidden_size` and ReLU),
         which is faster by about that factor. The last patch ends on the last step.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         What is predicted from: the final state of each direction, the mean or the maximum of the outputs of all
         steps, both, or a mean weighted by learned scores (Yang et al. 2016). Padding does not count.
-    layer_norm : bool, default=False
+    layer_norm : bool, default=True
         Normalise what is predicted from, in front of the linear head.
     n_channels : int or None, default=None
         For 2-D X: how many channels stand side by side in the columns (oldest step first, channels fastest). None
@@ -240,8 +240,8 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         input_dropout: float = 0.0,
         conv_channels: int | None = None,
         patch_size: int = 1,
-        pooling: str = "last",
-        layer_norm: bool = False,
+        pooling: str = "mean_max",
+        layer_norm: bool = True,
         n_channels: int | None = None,
         standardize: bool = True,
         window_scaling: str | None = "auto",
