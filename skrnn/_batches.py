@@ -21,6 +21,7 @@ Inputs = dict[str, Any]
 the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it; "loss" holds what else a loss asks for,
 by the names of its arguments. Of tokens "x" is a `TokenBatch`."""
 
+MOST_STEPS = 2**17  # of a batch that is only predicted: one long text among many is not to fill the memory
 CHUNK = 32  # batches whose rows are sorted by length together: enough to leave little padding, and still a mixture
 
 
@@ -177,6 +178,17 @@ def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor
     return mean, variance.sqrt()
 
 
+def batches_of_steps(order: Tensor, lengths: Tensor, most_rows: int) -> list[Tensor]:
+    """Cut rows in an order of ascending length into batches that hold at most `MOST_STEPS` steps, padding included."""
+    batches, begin = [], 0
+    while begin < len(order):
+        end = min(begin + most_rows, len(order))
+        end = min(end, begin + max(1, MOST_STEPS // int(lengths[order[end - 1]])))
+        batches.append(order[begin:end])
+        begin = end
+    return batches
+
+
 class BatchIterator:
     """Yields (inputs, targets) batch by batch; stands where skorch expects a torch DataLoader.
 
@@ -235,9 +247,9 @@ class BatchIterator:
             return order.split(self.batch_size)
         assert self.dataset.lengths is not None
         lengths = self.dataset.lengths.cpu()
-        chunks = order.split(self.batch_size * CHUNK if self.shuffle else n_samples)
+        if not self.shuffle:
+            return batches_of_steps(lengths.argsort(stable=True), lengths, self.batch_size)
+        chunks = order.split(self.batch_size * CHUNK)
         chunks = [chunk[lengths[chunk].argsort(stable=True)] for chunk in chunks]
         batches = [rows for chunk in chunks for rows in chunk.split(self.batch_size)]
-        if not self.shuffle:
-            return batches
         return [batches[i] for i in torch.randperm(len(batches), generator=self.generator).tolist()]

@@ -33,6 +33,8 @@ def check_net_hyperparameters(estimator: Any) -> None:
     for name in COUNTS_OF_NET_PARAMS:
         if isinstance(values["net_params"], dict) and name in values["net_params"]:
             check_int(name, values["net_params"][name], low=1)
+    if isinstance(values["net_params"], dict) and "module__input_shift" in values["net_params"]:
+        check_float("module__input_shift", values["net_params"]["module__input_shift"], low=0)
     for name in ("bidirectional", "layer_norm", "standardize", "shuffle", "warm_start"):
         check_bool(name, values[name])
     check_bool("return_sequences", estimator.return_sequences)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skrnn._batches import SequenceDataset
+from skrnn._batches import SequenceDataset, batches_of_steps
 from skrnn._validation import Sequences
 from skrnn.nn._crf import LinearChainCRF
 from skrnn.nn._tagging import mean_crf
@@ -31,9 +31,16 @@ def run_in_batches(
     outputs = []
     with torch.inference_mode():
         for group in groups:
-            for rows in torch.from_numpy(group).to(dataset.base.device).split(PREDICTED_AT_ONCE):
+            for rows in _batches(torch.from_numpy(group), dataset):
                 outputs.append(function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
     return outputs
+
+
+def _batches(rows: Tensor, dataset: SequenceDataset) -> Sequence[Tensor]:
+    rows = rows.to(dataset.base.device)
+    if not dataset.ragged or dataset.lengths is None:
+        return rows.split(PREDICTED_AT_ONCE)
+    return batches_of_steps(rows, dataset.lengths, PREDICTED_AT_ONCE)
 
 
 def economical_order(sequences: Sequences) -> np.ndarray:

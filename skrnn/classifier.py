@@ -189,6 +189,10 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
     that little is computed on padding. What a row is predicted does not depend on its batch.
     ``net_params={"iterator_train__by_length": False}`` draws batches at random.
 
+    *Sensors that are worn differently.* ``net_params={"module__input_shift": 0.2}`` moves, in training, each channel of
+    each sequence by one random number (normal, with that standard deviation, where channels have 1), so that the level
+    of a channel is not learned too closely.
+
     *Initial weights* are Keras's: recurrent weights orthogonal, input weights Glorot uniform, forget-gate bias 1.
 
     *Weighted rows.* Weights equal repetitions exactly when one batch holds all rows (up to 32 with "auto"); with

@@ -144,7 +144,7 @@ class TokenEmbedding(nn.Module):
     def words(self, x: TokenBatch) -> Tensor:
         """Vectors of the first field, (batch, steps, dim)."""
         table = self.table(0)
-        if self.bucket_table is None or x.words is None or x.places is None or x.buckets is None:
+        if self.bucket_table is None or x.words is None or x.places is None or x.starts is None or x.buckets is None:
             return functional.embedding(x.ids[..., 0], table, PADDING)
         # a word past the table has no row: it reads the zeros of the padding
         vectors = functional.embedding(x.words.masked_fill(x.words >= self.n_words, PADDING), table, PADDING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skrnn.nn._dropout import Dropout
+from skrnn.nn._dropout import Dropout, RandomShift
 from skrnn.nn._front import CausalConvolution, PatchEmbedding
 from skrnn.nn._recurrent import LayerOutputs, RecurrentStack
 
@@ -19,6 +19,8 @@ class Encoder(nn.Module):
         See `RecurrentStack`.
     input_dropout : float
         Share of the input values set to zero in training.
+    input_shift : float
+        See `RandomShift`.
     conv_channels : int or None
         Filters of a `CausalConvolution` in front; None leaves it out.
     conv_kernel_size : int
@@ -48,8 +50,10 @@ class Encoder(nn.Module):
         generator: torch.Generator,
         *,
         keep_states: bool = False,
+        input_shift: float = 0.0,
     ) -> None:
         super().__init__()
+        self.input_shift = RandomShift(input_shift, generator)
         self.input_dropout = Dropout(input_dropout, generator)
         self.convolution: CausalConvolution | None = None
         if conv_channels is not None:
@@ -66,7 +70,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> LayerOutputs:
         """Read x (batch, steps, channels), padding being zeros behind the valid steps."""
-        x = self.input_dropout(x)
+        x = self.input_dropout(self.input_shift(x, lengths))
         if self.convolution is not None:
             x = self.convolution(x)  # (batch, steps, conv_channels)
         if self.patches is not None:

@@ -20,8 +20,8 @@ class SequenceModel(nn.Module):
     Parameters
     ----------
     cell, n_channels, hidden_size, n_layers, bidirectional, dropout, input_dropout
-        See `Encoder`, which has the next four too.
-    conv_channels, conv_kernel_size, patch_size
+        See `Encoder`, which has the next three and `input_shift` too.
+    conv_channels, conv_kernel_size, patch_size, input_shift
         What stands in front of the recurrent layers.
     n_outputs : int
     pooling : str or None
@@ -53,6 +53,7 @@ class SequenceModel(nn.Module):
         pooling: str | None = "last",
         layer_norm: bool = False,
         n_quantiles: int | None = None,
+        input_shift: float = 0.0,
         crf: bool = False,
         embedding: EmbeddingSizes | None = None,
         seed: int = 0,
@@ -74,6 +75,7 @@ class SequenceModel(nn.Module):
             conv_kernel_size,
             patch_size,
             generator,
+            input_shift=input_shift,
         )
         n_features = self.encoder.output_size
         self.pooling = None if pooling is None else Pooling(pooling, n_features, generator)
