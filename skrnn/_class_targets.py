@@ -163,7 +163,12 @@ def weights_of_classes(
     if class_weight is None:
         return None
     if not isinstance(class_weight, str):
-        return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+        try:
+            return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+        except ValueError as error:
+            raise ValueError(
+                f"class_weight={class_weight!r} names what is no class: the classes of y are {classes.tolist()[:20]}."
+            ) from error
     known = ~np.isnan(values)
     weight = np.broadcast_to(1.0 if sample_weight is None else sample_weight, values.shape)[known]
     count = np.bincount(values[known].astype(np.int64), weight, len(classes))

@@ -14,6 +14,7 @@ from skrnn._column_names import warn_about_columns
 from skrnn._net_params import is_nested
 from skrnn._validation import (
     Sequences,
+    check_no_texts,
     check_sequences,
     is_sequence_input,
     series_of_single_steps,
@@ -81,6 +82,7 @@ class SequenceEstimator(BaseEstimator):
 
     def _check_X(self, X: Any, *, reset: bool) -> Sequences:
         """Turn X into sequences; `reset` records its channels and names, else they must be those of `fit`."""
+        check_no_texts(X, type(self).__name__)
         # a list of sequences stays one where their lengths happen to be equal
         listed = not reset and self._layout == "sequences" and isinstance(X, (list, tuple))
         if not is_sequence_input(X) and not listed:
@@ -165,6 +167,10 @@ class SequenceEstimator(BaseEstimator):
         value = getattr(self, parameter)
         if value is None:
             return None
+        if self._token_fingerprint is not None:
+            raise ValueError(
+                f"`{parameter}`={value!r} names a channel, but X is tokens, whose vectors have none. Set it to None."
+            )
         given = np.atleast_1d(np.asarray(value, dtype=object))
         if not given.size:
             raise ValueError(f"`{parameter}` must name at least one channel, or be None, got an empty list.")

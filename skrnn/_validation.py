@@ -148,6 +148,29 @@ def is_sequence_input(X: Any) -> bool:
     return depths == {1} and len({len(sequence) for sequence in X}) > 1  # equal lengths: an ordinary table
 
 
+def check_no_texts(X: Any, estimator_name: str) -> None:
+    """Raise ValueError for texts, or lists of words, which must become sequences of vectors first."""
+    if isinstance(X, str):
+        first: Any = X
+    elif isinstance(X, (list, tuple)) or getattr(X, "ndim", None) == 1:
+        first = next(iter(X), None)
+    else:
+        return
+    words = isinstance(first, (list, tuple)) and len(first) > 0 and isinstance(first[0], (str, tuple))
+    if isinstance(first, str) or (words and isinstance(_first_leaf(first), str)):
+        kind = "words" if words else "texts"
+        raise ValueError(
+            f"X holds {kind}, such as {first!r:.60}, and {estimator_name} reads numbers or tokens. Put TokenEmbedder "
+            f"in front: make_pipeline(TokenEmbedder(), {estimator_name}())."
+        )
+
+
+def _first_leaf(value: Any) -> Any:
+    while isinstance(value, (list, tuple)) and len(value):
+        value = value[0]
+    return value
+
+
 def _depth(sequence: Any) -> int:
     """Number of axes of one sequence: 0 for a number, -1 for what cannot be a sequence."""
     if isinstance(sequence, numbers.Number):
