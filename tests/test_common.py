@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from skrnn import RNNRegressor, Seq2SeqForecaster
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster
 
 ESTIMATORS = {  # every option that is there for any table; a run takes seconds, so several share one
     "rnn": RNNRegressor("rnn"),
@@ -33,6 +33,13 @@ ESTIMATORS = {  # every option that is there for any table; a run takes seconds,
     "forecaster, quantiles, two nets": Seq2SeqForecaster(
         "gru", hidden_size=16, loss="quantile", n_nets=2, max_epochs=50, lr=0.02
     ),
+    "classifier": RNNClassifier(),
+    "classifier, balanced": RNNClassifier(class_weight="balanced"),
+    "classifier, bidirectional, smooth": RNNClassifier(
+        "gru", bidirectional=True, label_smoothing=0.1, pooling="attention"
+    ),
+    "classifier, rnn, two layers": RNNClassifier("rnn", n_layers=2, pooling="last", layer_norm=False),
+    "classifier, two nets": RNNClassifier("gru", hidden_size=16, n_nets=2, class_weight="balanced"),
     # not input_dropout: a row of weight 2 has one mask, a row that is there twice has two
 }
 EXPECTED_FAILURES: dict[str, str] = {}  # check: why it cannot hold
@@ -67,6 +74,16 @@ def test_tags_ask_for_no_indulgence():
     assert not tags.regressor_tags.poor_score
     assert not tags.no_validation
     assert not tags._skip_test
+
+
+def test_tags_of_the_classifier():
+    tags = ours(RNNClassifier()).__sklearn_tags__()
+    assert tags.estimator_type == "classifier"
+    assert tags.classifier_tags.multi_class
+    assert tags.classifier_tags.multi_label
+    assert not tags.classifier_tags.poor_score
+    assert tags.target_tags.required
+    assert tags.input_tags.three_d_array
 
 
 def test_tags_say_what_is_taken():

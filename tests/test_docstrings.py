@@ -6,21 +6,38 @@ import re
 import numpy as np
 import pytest
 
-from skrnn import RNNRegressor, Seq2SeqForecaster, Windows
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger, Windows
 
-ESTIMATORS = [RNNRegressor, Seq2SeqForecaster]
-# what differs on purpose
+ESTIMATORS = [RNNRegressor, Seq2SeqForecaster, RNNClassifier, SequenceTagger]
+# what differs from RNNRegressor on purpose
+OTHER_DEFAULTS = {
+    RNNClassifier: {"pooling": "better on sensors and speech", "layer_norm": "the same"},
+}
+OF_CLASSES = {
+    "standardize": "labels have no units",
+    "window_scaling": "no target is the future of a channel",
+    "validation": "no target reaches into the rows that judge",
+    "n_nets": "probabilities are averaged, and have no deviation",
+}
 OTHER_WORDS = {
-    "patch_size": "the decoder makes patches too, and says where they do not divide the window",
-    "horizon": "a forecaster reads y as steps either way",
-    "target_channels": "an output without one starts from a learned vector",
-    "window_scaling": "'first' is for a target at each step",
-    "loss": "a forecaster has more of them",
-    "quantiles": "distributions have them too",
+    Seq2SeqForecaster: {
+        "patch_size": "the decoder makes patches too, and says where they do not divide the window",
+        "horizon": "a forecaster reads y as steps either way",
+        "target_channels": "an output without one starts from a learned vector",
+        "window_scaling": "'first' is for a target at each step",
+        "loss": "a forecaster has more of them",
+        "quantiles": "distributions have them too",
+    },
+    RNNClassifier: {**OF_CLASSES, "pooling": "another default", "layer_norm": "another default"},
+    SequenceTagger: {**OF_CLASSES, "bidirectional": "each step is judged", "layer_norm": "of each step"},
 }
 OTHER_ATTRIBUTES = {
-    "history_": "errors are measured after `target_transform`",
-    "skill_": "errors are measured after `target_transform`",
+    Seq2SeqForecaster: {
+        "history_": "errors are measured after `target_transform`",
+        "skill_": "errors are measured after `target_transform`",
+    },
+    RNNClassifier: {"history_": "accuracy", "skill_": "error rates"},
+    SequenceTagger: {"history_": "accuracy", "skill_": "error rates"},
 }
 
 
@@ -49,27 +66,40 @@ def defaults(estimator):
     return {name: parameter.default for name, parameter in inspect.signature(estimator).parameters.items()}
 
 
-def test_shared_parameters_have_the_same_default():
-    one, other = (defaults(estimator) for estimator in ESTIMATORS)
-    names = shared(one, other)
-    assert len(names) > 30
-    assert {name: one[name] for name in names} == {name: other[name] for name in names}
+each_other = pytest.mark.parametrize("other", ESTIMATORS[1:])
 
 
-def test_shared_parameters_stand_in_the_same_order():
-    one, other = (defaults(estimator) for estimator in ESTIMATORS)
-    assert shared(one, other) == shared(other, one)
+@each_other
+def test_shared_parameters_have_the_same_default(other):
+    ours, theirs = defaults(RNNRegressor), defaults(other)
+    names = shared(ours, theirs)
+    assert len(names) > 25
+    differ = {name for name in names if ours[name] != theirs[name]}
+    assert differ == set(OTHER_DEFAULTS.get(other, {}))
 
 
+@each_other
+def test_shared_parameters_stand_in_the_same_order(other):
+    ours, theirs = defaults(RNNRegressor), defaults(other)
+    assert shared(ours, theirs) == shared(theirs, ours)
+
+
+@each_other
 @pytest.mark.parametrize(
     "section, exceptions", [("Parameters", OTHER_WORDS), ("Attributes", OTHER_ATTRIBUTES)], ids=["parameters", "fitted"]
 )
-def test_shared_names_have_the_same_words(section, exceptions):
-    one, other = (entries(estimator, section) for estimator in ESTIMATORS)
-    names = shared(one, other)
-    assert len(names) > 10
-    differ = {name for name in names if one[name] != other[name]}
-    assert differ == set(exceptions)  # and none is named that does not differ
+def test_shared_names_have_the_same_words(section, exceptions, other):
+    ours, theirs = entries(RNNRegressor, section), entries(other, section)
+    names = shared(ours, theirs)
+    assert len(names) > 8
+    differ = {name for name in names if ours[name] != theirs[name]}
+    assert differ == set(exceptions[other])  # and none is named that does not differ
+
+
+def test_classes_have_the_same_words_in_both_estimators():
+    ours, theirs = entries(RNNClassifier, "Parameters"), entries(SequenceTagger, "Parameters")
+    differ = {name for name in shared(ours, theirs) if ours[name] != theirs[name]}
+    assert differ == {"bidirectional", "layer_norm", "class_weight", "label_smoothing", "validation", "n_nets"}
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -87,7 +117,15 @@ def test_parameters_are_documented_in_the_order_of_the_constructor(estimator):
 def test_fitted_attributes_are_documented(estimator):
     rows = np.random.RandomState(0).randn(23, 2).cumsum(axis=0)
     X = Windows(rows, np.arange(23), np.zeros(23), np.zeros(23), 5, channel_names=["a", "b"])
-    model = estimator("gru", hidden_size=3, horizon=3, max_epochs=2, random_state=0).fit(X, rows[:, 0])
+    model = estimator("gru", hidden_size=3, max_epochs=2, random_state=0)
+    if "horizon" in defaults(estimator):
+        model.set_params(horizon=3).fit(X, rows[:, 0])
+    else:
+        labels = np.where(rows[:, 0] > np.median(rows[:, 0]), "up", "down")
+        model.fit(
+            X,
+            labels if estimator is RNNClassifier else [[label] * n for label, n in zip(labels, X.lengths, strict=True)],
+        )
     fitted = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
     documented = entries(estimator, "Attributes")
     assert fitted == set(documented)
