@@ -12,7 +12,10 @@ from skrnn._validation import Sequences
 def tag_counts(sequences: Sequences) -> np.ndarray:
     """How many tags each sequence has: its steps without padding, 0 for a sentence without tokens, (n_samples,)."""
     tokens = sequences.tokens
-    return sequences.lengths if tokens is None else np.where(tokens.empty, 0, sequences.lengths)
+    if tokens is None:
+        return sequences.lengths
+    # `sequences` may be some of the documents of `tokens`: they are told by where they begin
+    return np.where(np.isin(sequences.first, tokens.firsts[tokens.empty]), 0, sequences.lengths)
 
 
 def check_whole(sequences: Sequences) -> None:
@@ -54,7 +57,7 @@ def joined_tags(y: Any, sequences: Sequences, name: str, estimator_name: str) ->
     counts, leading = tag_counts(sequences), sequences.leading
     tags: list[Any] = []
     for i, row in enumerate(y):
-        if isinstance(row, (str, bytes)) or not hasattr(row, "__len__") or np.ndim(row) > 1:
+        if not _is_flat(row):
             raise ValueError(
                 f"Sentence {i} of {name} must be a list of tags, one for each token, got {row!r}. For one label for "
                 "a whole sequence take RNNClassifier."
@@ -72,6 +75,13 @@ def joined_tags(y: Any, sequences: Sequences, name: str, estimator_name: str) ->
     joined = np.empty(len(tags), dtype=object)
     joined[:] = tags
     return joined
+
+
+def _is_flat(row: Any) -> bool:
+    """Whether one row of y holds tags, and neither is one nor holds lists of them."""
+    if isinstance(row, (str, bytes)) or not hasattr(row, "__len__"):
+        return False
+    return not any(isinstance(tag, (list, tuple, np.ndarray)) for tag in row)
 
 
 def tag_block(codes: np.ndarray, sequences: Sequences) -> np.ndarray:
