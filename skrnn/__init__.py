@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_HOME` says the same 
     from skrnn._embedded_tokens import EmbeddedTokens
     from skrnn._past_targets import past_targets
     from skrnn._sequences import Windows
+    from skrnn._word_shapes import words_with_shapes
     from skrnn.classifier import RNNClassifier
     from skrnn.forecaster import Seq2SeqForecaster
     from skrnn.regressor import RNNRegressor
@@ -41,6 +42,7 @@ __all__ = [
     "past_targets",
     "plotting",
     "sliding_windows",
+    "words_with_shapes",
 ]
 
 _HOME = {
@@ -58,6 +60,7 @@ _HOME = {
     "future_targets": "skrnn.windows",
     "past_targets": "skrnn._past_targets",
     "sliding_windows": "skrnn.windows",
+    "words_with_shapes": "skrnn._word_shapes",
 }
 _SUBMODULES = {"datasets", "metrics", "model_selection", "plotting"}
 

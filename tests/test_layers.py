@@ -33,7 +33,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     | {"_class_targets", "_tag_targets", "_tagging_scores"},
     {"_known_targets", "_plot_axes", "_plot_labels", "_targets"},
     {"_conformal", "_future_labels", "_holdout", "_paths", "_net_params", "_row_map", "_scaling", "_timeline"}
-    | {"_subwords", "_text_parameters", "_tokens", "_vocabulary", "_word_vectors"},
+    | {"_subwords", "_text_parameters", "_tokens", "_vocabulary", "_word_shapes", "_word_vectors"},
     {"_calendar", "_column_names", "_distributions", "_parameters", "_runtime", "_validation"},
     {"_sequences", "_embedded_tokens"},
     {"_lazy_array"},

@@ -43,6 +43,7 @@ SENSORS: dict[str, Any] = {
 HAR_BASE = SENSORS | {"patch_size": 4, "batch_size": 64, "max_epochs": 12}
 SMALL_BASE = SENSORS | {"batch_size": 32, "max_epochs": 100}
 TEXT: dict[str, Any] = {
+    "tokenembedder__dim": (64, 16),
     "rnnclassifier__hidden_size": 64,
     "rnnclassifier__bidirectional": True,
     "rnnclassifier__pooling": "mean_max",
@@ -56,6 +57,7 @@ TEXT: dict[str, Any] = {
     "rnnclassifier__early_stopping": False,
 }
 TAGS: dict[str, Any] = {
+    "tokenembedder__dim": (64, 16),
     "sequencetagger__hidden_size": 128,
     "sequencetagger__bidirectional": True,
     "sequencetagger__input_dropout": 0.3,
@@ -91,23 +93,19 @@ HAR_CHANGES = changes(
 )
 SMALL_CHANGES = changes(
     "",
-    {"net_params": {"module__input_shift": 0.2}},
-    {"input_dropout": 0.3},
+    {"net_params": {"module__input_shift": 0.3}},
+    {"net_params": {"module__input_shift": 0.6}},
+    {"input_dropout": 0.2},
     {"cell": "gru"},
-    {"hidden_size": 128},
-    {"batch_size": 16},
-    {"lr": 1e-2},
 )
 TEXT_CHANGES = changes(
     "rnnclassifier__",
     {"tokenembedder__subword": (2, 5)},
-    {"tokenembedder__lowercase": False},
-    {"tokenembedder__dim": 128},
+    {"tokenembedder__vectors": "svd"},
     {"class_weight": None},
-    {"layer_norm": False},
     {"input_dropout": 0.5},
     {"pooling": "max"},
-    {"tokenembedder__vectors": "svd"},
+    {"max_epochs": 8},
 )
 TAG_CHANGES = changes(
     "sequencetagger__",
@@ -115,8 +113,6 @@ TAG_CHANGES = changes(
     {"tokenembedder__subword": (1, 5)},
     {"n_layers": 2, "dropout": 0.3},
     {"input_dropout": 0.5},
-    {"max_epochs": 10},
-    {"lr": 1e-2},
     {"tokenembedder__vectors": "svd"},
 )
 CRF = {"sequencetagger__crf": True}
@@ -143,7 +139,7 @@ def main() -> None:
         "BasicMotions": search("BasicMotions", SMALL_BASE, SMALL_CHANGES),
         "EWT parts of speech": search("EWT parts of speech", TAGS, TAG_CHANGES, "dev"),
         chunks: search(chunks, TAGS | CRF, TAG_CHANGES),
-        both: search(both, TAGS | CRF | {"tokenembedder__dim": (64, 16)}, TAG_CHANGES),
+        both: search(both, TAGS | CRF | {"tokenembedder__dim": (64, 16, 16)}, TAG_CHANGES),
     }
     run(searches, SETTINGS, __doc__)
 

@@ -17,8 +17,9 @@ from forecast_tasks import data_file, timed_fit
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skrnn import RNNClassifier, SequenceTagger, TokenEmbedder
+from skrnn import RNNClassifier, SequenceTagger, TokenEmbedder, words_with_shapes
 from skrnn.datasets import read_conll, read_ts
 from skrnn.metrics import span_f1, token_accuracy
 
@@ -37,8 +38,8 @@ class Task:
 
     name: str
 
-    def model(self) -> Any:
-        """What settings are set on."""
+    def model(self, settings: dict[str, Any]) -> Any:
+        """What `settings` are set on."""
         raise NotImplementedError
 
     def splits(self, part: str, seed: int) -> Iterator[tuple[Any, Any, Any, Any]]:
@@ -56,11 +57,11 @@ class Task:
         truths, predictions, seconds = [], [], 0.0
         singles: list[list[Any]] = [[] for _ in range(n_nets)]
         for X, y, X_judged, y_judged in self.splits(part, seed):
-            model = self.model().set_params(**settings)
+            model = self.model(settings).set_params(**settings)
             last = model[-1] if isinstance(model, Pipeline) else model
             last.set_params(random_state=seed, n_nets=n_nets)
             if isinstance(model, Pipeline):
-                model[0].set_params(random_state=seed)
+                model.named_steps["tokenembedder"].set_params(random_state=seed)
             seconds = max(seconds, timed_fit(model, X, y))
             truths.append(y_judged)
             predictions.append(model.predict(X_judged))
@@ -94,9 +95,11 @@ class SMS(Classification):
         rows = [line.rstrip("\n").split("\t", 1) for line in data_file("text/SMSSpamCollection").open(encoding="utf-8")]
         self.y, self.X = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
 
-    def model(self) -> Pipeline:
-        """Texts to labels."""
-        return make_pipeline(TokenEmbedder(), RNNClassifier())
+    def model(self, settings: dict[str, Any]) -> Pipeline:
+        """Texts to labels; words and their shapes where there are vectors for two fields."""
+        two_fields = "tokenembedder__dim" in settings
+        embed = [FunctionTransformer(words_with_shapes)] if two_fields else []
+        return make_pipeline(*embed, TokenEmbedder(), RNNClassifier())
 
     def folds(self, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Row numbers to train on and to judge."""
@@ -140,7 +143,7 @@ class HAR(Classification):
             X[i] = np.concatenate([halves[i - 1], half]) if goes_on else half
         return X, label, subject
 
-    def model(self) -> RNNClassifier:
+    def model(self, settings: dict[str, Any]) -> RNNClassifier:
         """Sequences to labels."""
         return RNNClassifier()
 
@@ -164,7 +167,7 @@ class Archive(Classification):
             X, y = read_ts(data_file(f"classification/{name}_{part}.ts"))
             self.parts[part] = _rows(X), np.asarray(y)
 
-    def model(self) -> RNNClassifier:
+    def model(self, settings: dict[str, Any]) -> RNNClassifier:
         """Sequences to labels."""
         return RNNClassifier()
 
@@ -184,9 +187,9 @@ class Tagging(Task):
     def __init__(self, parts: dict[str, tuple[Any, Any]]) -> None:
         self.parts = {part: (_rows(X), _rows(y)) for part, (X, y) in parts.items()}
 
-    def model(self) -> Pipeline:
+    def model(self, settings: dict[str, Any]) -> Pipeline:
         """Lists of tokens to lists of tags."""
-        return make_pipeline(TokenEmbedder(), SequenceTagger())
+        return make_pipeline(FunctionTransformer(words_with_shapes), TokenEmbedder(), SequenceTagger())
 
     def splits(self, part: str, seed: int) -> Iterator[tuple[Any, Any, Any, Any]]:
         """ "test" and, for the choice, "dev" (a file of its own) or "choice" (a tenth of the training sentences)."""
