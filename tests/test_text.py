@@ -152,7 +152,7 @@ def test_fit_transform_is_fit_and_transform():
     [{}, {"min_df": 2}, {"min_df": 0.5}, {"min_df": 1 / 3}, {"max_features": 3}, {"min_df": 2, "max_features": 2}],
 )
 def test_vocabulary_is_that_of_scikit_learn(limits):
-    texts = ["a a a a b c", "b b c d", "c b d e", "c e f"]  # no two words at a limit occur equally often
+    texts = ["f f f f e d", "e e d c", "d e c b", "d b a"]  # no two words at a limit occur equally often
     want = CountVectorizer(token_pattern=r"\w", **limits).fit(texts).get_feature_names_out().tolist()
     vocabulary = TokenEmbedder(2, subword=None, **limits).fit(texts).vocabulary_
     assert list(vocabulary) == ["<pad>", "<unk>", *want]
@@ -293,6 +293,8 @@ def test_trainable_and_fingerprint_are_passed_on():
     others = [{"dim": 2}, {"subword": (3, 4)}, {"subword": None}, {"n_buckets": 50}, {"max_features": 3}]
     fingerprints = [clone(embedder).set_params(**other).fit_transform(TEXTS).fingerprint for other in others]
     assert len({X.fingerprint, *fingerprints}) == 6
+    rare = [TokenEmbedder(3, min_df=2).fit_transform(["now", "now", word]) for word in ("seldom", "rarely")]
+    assert rare[0].fingerprint != rare[1].fingerprint  # the same vocabulary, other n-grams
     assert len(X.fingerprint) == 32
 
 
