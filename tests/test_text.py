@@ -152,7 +152,7 @@ def test_fit_transform_is_fit_and_transform():
     [{}, {"min_df": 2}, {"min_df": 0.5}, {"min_df": 1 / 3}, {"max_features": 3}, {"min_df": 2, "max_features": 2}],
 )
 def test_vocabulary_is_that_of_scikit_learn(limits):
-    texts = ["f f f f e d", "e e d c", "d e c b", "d b a"]  # no two words at a limit occur equally often
+    texts = ["f f f f f f e d", "e e e d c", "d e c b", "d b a"]  # no two words at a limit occur equally often
     want = CountVectorizer(token_pattern=r"\w", **limits).fit(texts).get_feature_names_out().tolist()
     vocabulary = TokenEmbedder(2, subword=None, **limits).fit(texts).vocabulary_
     assert list(vocabulary) == ["<pad>", "<unk>", *want]
