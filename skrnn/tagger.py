@@ -396,7 +396,7 @@ class SequenceTagger(ClassificationEstimator):
         Raises
         ------
         ValueError
-            A sentence has more or fewer tags than tokens.
+            A sentence has more or fewer tags than tokens, or was cut.
 
         Warns
         -----
@@ -404,6 +404,7 @@ class SequenceTagger(ClassificationEstimator):
             y holds tags that `fit` has not seen; they count as errors.
         """
         sequences = self._checked_for_prediction(X)
+        check_whole(sequences)
         tags = joined_tags(y, sequences, "y", type(self).__name__)
         known = tags[~is_unknown(tags)]
         foreign = sorted({str(tag) for tag in known} - {str(tag) for tag in self.classes_})
@@ -493,6 +494,9 @@ class SequenceTagger(ClassificationEstimator):
         names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout", "input_dropout", "conv_channels")
         args = {name: getattr(self, name) for name in (*names, "layer_norm", "crf")}
         return SequenceModel, {**args, "pooling": None}
+
+    def _architecture(self) -> dict[str, Any]:
+        return {"crf": self.crf, **super()._architecture()}  # a message names it rather than the loss that it means
 
     def _criterion(self) -> tuple[Any, dict[str, Any]]:
         return (CRFLoss, {}) if self.crf else (SoftmaxLoss, {"label_smoothing": self.label_smoothing})
