@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from skrnn import EmbeddedTokens, RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger, TokenEmbedder
-from skrnn._batches import embedding_sizes, embedding_tables, ngrams_of
+from skrnn._batches import SequenceDataset, embedding_sizes, embedding_tables, ngrams_of, standardized_base
+from skrnn._scaling import fit_input_scaling
+from skrnn._validation import check_sequences
 from skrnn.nn._embedding import EmbeddingSizes, TokenBatch, TokenEmbedding
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")
@@ -106,6 +108,21 @@ def test_a_batch_names_each_different_word_once():
     assert len(batch.buckets) == sizes.sum()
     assert len(batch) == len(tokens)
     assert batch.shape == (11, tokens.n_steps, 1)
+
+
+def test_batches_of_a_data_set_hold_zeros_at_padding():
+    """Not the tokens of the document behind; and they are no longer than their longest."""
+    X = with_fields()[1]
+    sequences = check_sequences(X)
+    scaling = fit_input_scaling(sequences, None, standardize=True, window=None, channels=np.arange(10))
+    dataset = SequenceDataset(standardized_base(sequences, scaling, np.dtype(np.float32), "cpu"), sequences, scaling)
+    for rows in ([0, 3, 2], [1], [7, 7]):
+        inputs = dataset.sequences(torch.tensor(rows))
+        n_steps = X.lengths[rows].max()
+        np.testing.assert_array_equal(inputs["x"].ids, X.ids[rows][:, :n_steps])
+        assert inputs["x"].ids.dtype == torch.int32
+        if inputs["lengths"] is not None:
+            np.testing.assert_array_equal(inputs["lengths"], X.lengths[rows])
 
 
 def test_ids_without_ngrams_need_no_buckets():

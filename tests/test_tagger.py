@@ -183,8 +183,15 @@ def trained_field(**params):
 @pytest.mark.parametrize("n_nets", [1, 2])
 def test_best_path_and_marginals_of_all_paths(n_nets):
     """Of several nets: those of the mean scores and the mean field."""
+    import torch
+
     model, X, _ = trained_field(n_nets=n_nets)
-    assert np.abs(scores_and_field(model, X[0])[1]["transitions"]).max() > 0.3
+    with torch.no_grad():
+        for net in model.nets_:
+            for numbers_of_field in net.module_.crf.parameters():
+                numbers_of_field *= 3  # so that they count beside the scores
+    step_by_step = [scores_and_field(model, x)[0].argmax(axis=1) for x in X]
+    assert any((model.classes_[codes] != row).any() for codes, row in zip(step_by_step, model.predict(X), strict=True))
     for x, row, marginals in zip(X, model.predict(X), model.predict_proba(X), strict=True):
         parts = [scores_and_field(model, x, net) for net in range(n_nets)]
         field = {name: np.mean([part[1][name] for part in parts], axis=0) for name in parts[0][1]}
@@ -235,6 +242,17 @@ def test_the_loss_sums_over_unknown_tags():
             loss += logsumexp(score) - logsumexp(score[agrees])
             n_known += known.sum()
         assert first_loss(model, X, targets) == pytest.approx(loss / n_known, rel=1e-9)
+
+
+@each_crf
+def test_the_loss_of_sequences_of_one_length(crf):
+    """Where neither padding nor weights are there, nothing is multiplied by ones."""
+    X, y = np.random.RandomState(4).randn(20, 3, 2), np.random.RandomState(5).randint(0, 3, (20, 3))
+    model = SequenceTagger(**ONE_BATCH | {"max_epochs": 15}, crf=crf).fit(X, y)
+    expected = first_loss(model, X, y)
+    assert first_loss(model, X, y, sample_weight=np.full(20, 7.0)) == pytest.approx(expected, rel=1e-9)
+    weighted = clone(model).fit(X, y, sample_weight=np.ones(20))
+    np.testing.assert_allclose(weighted.history_["train_loss"], model.history_["train_loss"], rtol=1e-9)
 
 
 def test_the_loss_weighs_each_tag_given_those_before_it():
@@ -343,6 +361,19 @@ def test_unknown_tags_in_training_are_not_needed_where_they_are_judged():
     predicted, flat = tagger.predict(sentences), itertools.count()
     right = [p == t for p, t in zip(sum(predicted, []), sum(tags, []), strict=True) if next(flat) % 3]
     assert tagger.score(sentences, with_unknown(tags)) == pytest.approx(np.mean(right))
+
+
+def test_tokens_of_several_fields():
+    """A word that training lacks is told by its part of speech."""
+    sentences = [[("a", "X"), ("b", "Y"), ("c", "X")], [("d", "Y"), ("e", "X")], [("f", "Y")]] * 8
+    tags = [[kind.lower() for _, kind in row] for row in sentences]
+    embedder = TokenEmbedder(dim=(4, 2), subword=None, min_df=9, random_state=0)
+    with pytest.raises(ValueError, match="No token is left"):
+        embedder.fit(sentences)  # each word occurs 8 times
+    embedder.set_params(min_df=8)
+    tagger = make_pipeline(embedder, SequenceTagger(**SMALL | {"max_epochs": 40})).fit(sentences, tags)
+    assert tagger.score(sentences, tags) == 1
+    assert tagger.predict([[("g", "Y"), ("h", "X"), ("i", "X")]]).tolist() == [["y", "x", "x"]]
 
 
 # -- score -------------------------------------------------------------------------------------------------------------
