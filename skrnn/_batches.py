@@ -178,12 +178,12 @@ def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor
     return mean, variance.sqrt()
 
 
-def batches_of_steps(order: Tensor, lengths: Tensor, most_rows: int) -> list[Tensor]:
-    """Cut rows in an order of ascending length into batches that hold at most `MOST_STEPS` steps, padding included."""
+def batches_of_steps(order: Tensor, lengths: Tensor, most_rows: int, most_steps: int) -> list[Tensor]:
+    """Cut rows in an order of ascending length into batches of at most so many rows and steps, padding included."""
     batches, begin = [], 0
     while begin < len(order):
         end = min(begin + most_rows, len(order))
-        end = min(end, begin + max(1, MOST_STEPS // int(lengths[order[end - 1]])))
+        end = min(end, begin + max(1, most_steps // int(lengths[order[end - 1]])))
         batches.append(order[begin:end])
         begin = end
     return batches
@@ -205,8 +205,10 @@ class BatchIterator:
         them, with a new pass whenever one ends.
     by_length : bool
         Put ragged sequences of about one length together. A pass is cut into chunks of `CHUNK` batches (in their
-        shuffled order), each chunk sorted by length, and the batches are shuffled again; without `shuffle` all rows
-        are sorted.
+        shuffled order), each chunk sorted by length and cut into batches of (nearly) equal size, and the batches are
+        shuffled again. Without `shuffle` rows keep their order.
+    most_steps : int or None
+        For rows that only judge: all ragged rows are sorted by length, and a batch holds at most so many steps.
     """
 
     def __init__(
@@ -217,6 +219,7 @@ class BatchIterator:
         generator: torch.Generator | None = None,
         n_batches: int | None = None,
         by_length: bool = True,
+        most_steps: int | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -224,6 +227,7 @@ class BatchIterator:
         self.generator = generator
         self.n_batches = n_batches
         self.by_length = by_length
+        self.most_steps = most_steps
         self._endless = self._passes()
 
     def __len__(self) -> int:
@@ -243,13 +247,16 @@ class BatchIterator:
     def _batches_of_rows(self) -> Sequence[Tensor]:
         n_samples = len(self.dataset)
         order = torch.randperm(n_samples, generator=self.generator) if self.shuffle else torch.arange(n_samples)
-        if not (self.by_length and self.dataset.ragged):
+        judges = self.most_steps is not None
+        if not (self.by_length and self.dataset.ragged and (self.shuffle or judges)):
             return order.split(self.batch_size)
         assert self.dataset.lengths is not None
         lengths = self.dataset.lengths.cpu()
-        if not self.shuffle:
-            return batches_of_steps(lengths.argsort(stable=True), lengths, self.batch_size)
-        chunks = order.split(self.batch_size * CHUNK)
-        chunks = [chunk[lengths[chunk].argsort(stable=True)] for chunk in chunks]
-        batches = [rows for chunk in chunks for rows in chunk.split(self.batch_size)]
+        if self.most_steps is not None:
+            return batches_of_steps(lengths.argsort(stable=True), lengths, self.batch_size, self.most_steps)
+        batches: list[Tensor] = []
+        for chunk in order.split(self.batch_size * CHUNK):
+            n_batches = -(-len(chunk) // self.batch_size)
+            # of equal sizes: a short last batch would hold the longest rows, every time
+            batches += chunk[lengths[chunk].argsort(stable=True)].tensor_split(n_batches)
         return [batches[i] for i in torch.randperm(len(batches), generator=self.generator).tolist()]

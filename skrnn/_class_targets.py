@@ -35,6 +35,8 @@ def as_labels(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:
     """
     if y is None:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
+    if hasattr(y, "toarray"):
+        raise ValueError("y is a sparse matrix; pass y.toarray().")
     y = y.to_numpy() if hasattr(y, "to_numpy") else _listed(y) if isinstance(y, (list, tuple)) else np.asarray(y)
     if y.ndim > 2:
         raise ValueError(f"y must have shape (n_samples,) or (n_samples, n_labels), got {y.shape}.")
@@ -53,8 +55,9 @@ def _listed(y: Any) -> np.ndarray:
         labels = np.asarray(y)
     except ValueError as error:
         raise ValueError(
-            f"y must hold one label for each row of X, got rows of unequal lengths such as {y[0]!r}. For a label at "
-            "each step take SequenceTagger."
+            f"y must hold one label for each row of X, got rows of unequal lengths such as {y[0]!r}. For several "
+            "labels a row pass an indicator of 0 and 1 (MultiLabelBinarizer), for a label at each step take "
+            "SequenceTagger."
         ) from error
     if labels.dtype.kind in "US" and labels.ndim == 1 and not all(isinstance(label, str) for label in y):
         labels = np.array(y, dtype=object)  # None and NaN would have become words
@@ -99,7 +102,9 @@ def find_classes(labels: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, b
         kinds = sorted({"str" if isinstance(label, str) else "number" for label in known})
         if len(kinds) > 1:
             raise ValueError("y mixes names and numbers as labels. Take one of them, for example y.astype(str).")
-        known = np.array(known.tolist())
+        classes = np.unique(np.array(known.tolist()))
+        check_classification_targets(classes)
+        return classes.astype(object) if classes.dtype.kind == "U" else classes, False
     check_classification_targets(known)
     return np.unique(known), False
 
@@ -127,7 +132,7 @@ def encode(labels: np.ndarray, classes: np.ndarray, name: str = "y", hint: str =
     ValueError
         A label that is none of them.
     """
-    labels = np.array(labels.tolist()) if labels.dtype == object else labels
+    labels, classes = (np.array(x.tolist()) if x.dtype == object else x for x in (labels, classes))
     if (labels.dtype.kind in "US") != (classes.dtype.kind in "US"):
         foreign = np.ones(len(labels), dtype=bool)
         codes = np.zeros(len(labels), dtype=np.int64)

@@ -50,6 +50,9 @@ class ClassificationEstimator(SupervisedEstimator):
                 "`class_weight` must be None, 'balanced', or a dict such as {'spam': 5.0} (a list of dicts, one for "
                 f"each label, for a multilabel y), got {weight!r}."
             )
+        for of_classes in weight if listed else [weight] if isinstance(weight, dict) else []:
+            for label, value in of_classes.items():
+                check_float(f"class_weight[{label!r}]", value, low=0)
 
     # -- what fit is given -----------------------------------------------------------------------------------------
 
@@ -74,6 +77,10 @@ class ClassificationEstimator(SupervisedEstimator):
                 )
         elif classes is not None:
             self._declared_classes = np.unique(classes)
+            if len(self._declared_classes) < 2:
+                raise ValueError(
+                    f"classes must name at least two classes, got one class only: {self._declared_classes.tolist()}."
+                )
         elif needed:
             raise ValueError(
                 "classes must be passed on the first call to partial_fit: all labels that will ever come, for example "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from skrnn._lazy_array import LazyArray
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of every table
 _CHUNK = 2048  # documents, or words, gathered at once: bounds the memory beside the dense block
+
+
+class TokenIds(np.ndarray):
+    """Ids of tokens, an int array that says what it is."""
 
 
 class EmbeddedTokens(LazyArray):
@@ -52,7 +57,8 @@ class EmbeddedTokens(LazyArray):
     trainable : bool, default=True
         Whether an estimator may train its copy of the tables.
     fingerprint : str, default=""
-        Names the vocabularies and the numbering of buckets: ids of different fingerprints mean different things.
+        Names the vocabularies and the numbering of buckets: ids of different fingerprints mean different things. Empty
+        means that of the tables.
 
     Attributes
     ----------
@@ -63,8 +69,8 @@ class EmbeddedTokens(LazyArray):
     n_fields : int
         The number of fields of a token.
     ids : ndarray of shape (n_samples, n_steps) or (n_samples, n_steps, n_fields)
-        The ids with 0 as padding; the last axis is there with more than one field. To be read by people: estimators
-        take ids of an array for values.
+        The ids with 0 as padding; the last axis is there with more than one field. They are there to be read: an array
+        of a class of its own (`TokenIds`), which the estimators of this package refuse, since ids are no values.
     nbytes : int
         The bytes held: ids, tables and buckets, not the dense block.
 
@@ -82,8 +88,8 @@ class EmbeddedTokens(LazyArray):
     >>> X
     EmbeddedTokens(n_samples=2, n_steps=3, dim=2, n_vocab=4)
     >>> X.ids
-    array([[2, 0, 0],
-           [3, 2, 3]], dtype=int32)
+    TokenIds([[2, 0, 0],
+              [3, 2, 3]], dtype=int32)
     >>> np.asarray(X)[0]
     array([[ 1.,  2.],
            [nan, nan],
@@ -121,7 +127,7 @@ class EmbeddedTokens(LazyArray):
         self.buckets = np.asarray(() if buckets is None else buckets, dtype=np.int32)
         self.n_steps = int(self.lengths.max(initial=1)) if n_steps is None else int(n_steps)
         self.trainable = bool(trainable)
-        self.fingerprint = fingerprint
+        self.fingerprint = fingerprint or _fingerprint_of(self.tables)
         self._check()
 
     def _check(self) -> None:
@@ -197,7 +203,7 @@ class EmbeddedTokens(LazyArray):
     def ids(self) -> np.ndarray:
         ids = np.full((len(self), self.n_steps, self.n_fields), PADDING, dtype=np.int32)
         ids[self._is_token(slice(None))] = self.flat_ids[self._token_rows()]
-        return ids if self.n_fields > 1 else ids[:, :, 0]
+        return (ids if self.n_fields > 1 else ids[:, :, 0]).view(TokenIds)
 
     def __repr__(self) -> str:
         sizes = [len(table) for table in self.tables]
@@ -278,6 +284,13 @@ class EmbeddedTokens(LazyArray):
             kept = np.concatenate([np.arange(n_vocab), past])
             state["bucket_starts"], state["buckets"] = self._rows_of_buckets(kept)
         return (state,)
+
+
+def _fingerprint_of(tables: Sequence[np.ndarray]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for table in tables:
+        digest.update(repr(table.shape).encode() + np.ascontiguousarray(table).tobytes())
+    return digest.hexdigest()
 
 
 def scaled_sum_of_buckets(table: np.ndarray, starts: np.ndarray, buckets: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skrnn._batches import (
+    MOST_STEPS,
     BatchIterator,
     SequenceDataset,
     embedding_sizes,
@@ -115,7 +116,7 @@ class RecurrentEstimator(SequenceEstimator):
         """
         former = self.nets_ if self.warm_start and hasattr(self, "nets_") else []
         if former:
-            self._check_same_tokens(self._made_with["tokens"])
+            self._check_same_tokens(self._made_with["tokens"], refitted=True)
         self._scale(train, scale_targets, keep=bool(former))
         self._resolve_machine(len(train.sequences))
         with torch_threads(thread_count(self.hidden_size)):
@@ -284,7 +285,7 @@ class RecurrentEstimator(SequenceEstimator):
         extra |= optimizer_args(optimizer, extra, self.weight_decay, on_cpu=self.device_ == "cpu")
         extra |= {f"module__{name}": value for name, value in module_args.items()}
         extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
-        extra.setdefault("iterator_valid__batch_size", PREDICTED_AT_ONCE)
+        extra = {"iterator_valid__batch_size": PREDICTED_AT_ONCE, "iterator_valid__most_steps": MOST_STEPS} | extra
         given = extra.pop("callbacks", None)
         judged = valid is not None and bool(self.early_stopping)
         net = RecurrentNet(

@@ -16,22 +16,24 @@ _PARTS = (("train", "training", "C0"), ("valid", "validation", "C1"))  # prefix 
 
 
 def plot_history(estimator_or_history: Any, *, ax: Any = None) -> np.ndarray:
-    """Draw the learning curves of a fitted estimator: the loss and the mean absolute error after each epoch.
+    """Draw the learning curves of a fitted estimator: the loss and the error (or accuracy) after each epoch.
 
     Parameters
     ----------
     estimator_or_history : fitted estimator, Pipeline, search or DataFrame
         An estimator of this package, a Pipeline that ends in one, a search such as ``GridSearchCV`` (its best
         estimator is taken), or the ``history_`` of one: a row for each epoch with the columns ``epoch`` and
-        ``train_loss``, and ``train_mae``, ``valid_loss`` and ``valid_mae`` as far as they are there. With a
-        column ``net``, that of an ensemble, each net has a thin line of its own.
+        ``train_loss``, and ``train_mae`` (or ``train_accuracy``), ``valid_loss`` and ``valid_mae`` (or
+        ``valid_accuracy``) as far as they are there. With a column ``net``, that of an ensemble, each net has a thin
+        line of its own.
     ax : array of two Axes, default=None
         Where to draw the loss and the error. None makes a figure with both side by side.
 
     Returns
     -------
     axes : ndarray of two matplotlib Axes
-        The loss, which has no unit since y is standardised, and the mean absolute error, in the units of y.
+        The loss, which has no unit since y is standardised, and the mean absolute error, in the units of y; of
+        classifiers and taggers the share of right labels.
 
     Raises
     ------
@@ -57,9 +59,9 @@ def plot_history(estimator_or_history: Any, *, ax: Any = None) -> np.ndarray:
     history = _history_of(estimator_or_history)
     axes = axes_to_draw_on(ax, 2)
     nets = [history] if "net" not in history else [net for _, net in history.groupby("net")]
-    for panel, (measure, label) in zip(
-        axes, (("loss", "loss"), ("mae", "mean absolute error (units of y)")), strict=True
-    ):
+    of_classes = "train_accuracy" in history
+    second = ("accuracy", "accuracy") if of_classes else ("mae", "mean absolute error (units of y)")
+    for panel, (measure, label) in zip(axes, (("loss", "loss"), second), strict=True):
         for part, name, colour in _PARTS:
             if f"{part}_{measure}" not in history:
                 continue

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skrnn._batches import SequenceDataset, batches_of_steps
+from skrnn._batches import MOST_STEPS, SequenceDataset, batches_of_steps
 from skrnn._validation import Sequences
 from skrnn.nn._crf import LinearChainCRF
 from skrnn.nn._tagging import mean_crf
@@ -40,7 +40,7 @@ def _batches(rows: Tensor, dataset: SequenceDataset) -> Sequence[Tensor]:
     rows = rows.to(dataset.base.device)
     if not dataset.ragged or dataset.lengths is None:
         return rows.split(PREDICTED_AT_ONCE)
-    return batches_of_steps(rows, dataset.lengths, PREDICTED_AT_ONCE)
+    return batches_of_steps(rows, dataset.lengths, PREDICTED_AT_ONCE, MOST_STEPS)
 
 
 def economical_order(sequences: Sequences) -> np.ndarray:

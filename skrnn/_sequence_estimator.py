@@ -109,10 +109,16 @@ class SequenceEstimator(BaseEstimator):
         else:
             self._check_same_tokens(fingerprint)
 
-    def _check_same_tokens(self, other: str | None) -> None:
+    def _check_same_tokens(self, other: str | None, *, refitted: bool = False) -> None:
         """Raise ValueError unless tokens of that fingerprint (None: numbers) are of the kind last seen in `fit`."""
         if other == self._token_fingerprint:
             return
+        if refitted and None not in (other, self._token_fingerprint):
+            raise ValueError(
+                "warm_start=True goes on with the vectors of the former fit, but the vocabulary has changed: a "
+                "TokenEmbedder in a pipeline is fitted anew with the texts of each fit. Set warm_start=False, or fit "
+                "the embedder once and pass what its `transform` gives."
+            )
         if other is not None and self._token_fingerprint is not None:
             raise ValueError(
                 "The tokens of X were made by another TokenEmbedder than those of `fit`, so their ids mean other "

@@ -12,7 +12,7 @@ from skrnn._inspection import InspectableEstimator
 from skrnn._labelled import Labelled
 from skrnn._runtime import draw_seed
 from skrnn._targets import Targets
-from skrnn._validation import Sequences
+from skrnn._validation import Sequences, holds_texts
 
 VALIDATION_RECIPE = (
     "Call sklearn.set_config(enable_metadata_routing=True), give this step .set_fit_request(X_val=True, y_val=True), "
@@ -101,10 +101,12 @@ class SupervisedEstimator(InspectableEstimator):
             )
         if X_val is None:
             return None
-        if self._layout == "sequences" and getattr(X_val, "ndim", None) == 2:
+        texts = holds_texts(X_val)
+        if texts or (self._layout == "sequences" and getattr(X_val, "ndim", None) == 2):
+            got = "texts" if texts else f"a 2-D table of shape {X_val.shape}"
             raise ValueError(
-                f"X_val must be sequences (3-D or ragged) like X, got a 2-D table of shape {X_val.shape}. In a "
-                "Pipeline an X_val for this step has not passed the steps before. " + VALIDATION_RECIPE
+                f"X_val must be sequences (3-D, ragged or tokens) like X, got {got}. In a Pipeline an X_val for this "
+                "step has not passed the steps before. " + VALIDATION_RECIPE
             )
         return self._labelled(X_val, y_val, None, reset=False, name="y_val")
 

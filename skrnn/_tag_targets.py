@@ -49,12 +49,15 @@ def joined_tags(y: Any, sequences: Sequences, name: str, estimator_name: str) ->
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
     if isinstance(y, (str, bytes)) or not hasattr(y, "__len__"):
         raise ValueError(f"{name} must be a list that holds a list of tags for each sentence of X, got {y!r}.")
+    if hasattr(y, "columns"):
+        y = y.to_numpy()  # a frame is iterated by its columns
     if len(y) != len(sequences):
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {len(sequences)} sentences and {name} "
             f"has {len(y)} lists of tags. Every sentence needs one."
         )
     counts, leading = tag_counts(sequences), sequences.leading
+    passed = [sequences.n_steps] * len(sequences) if sequences.passed_steps is None else sequences.passed_steps
     tags: list[Any] = []
     for i, row in enumerate(y):
         if not _is_flat(row):
@@ -65,7 +68,7 @@ def joined_tags(y: Any, sequences: Sequences, name: str, estimator_name: str) ->
         count = int(counts[i])
         if len(row) == count:
             tags.extend(row)
-        elif sequences.passed_steps is None and len(row) == sequences.n_steps:  # a label at padding, too
+        elif sequences.tokens is None and len(row) == passed[i]:  # a label at padding, too
             tags.extend(list(row)[leading[i] : leading[i] + count])
         else:
             raise ValueError(

@@ -66,6 +66,8 @@ def _check_analysis(given: Any) -> None:
 
 
 def _check_pattern(pattern: Any) -> None:
+    if pattern is None:  # what one writes beside a tokenizer
+        return
     try:
         n_groups = re.compile(pattern).groups
     except (TypeError, re.error) as error:

@@ -16,7 +16,8 @@ class Tokens(NamedTuple):
     `distinct` holds each distinct token once, in the order of first appearance, `codes` (n_tokens,) the place of each
     token in it. `lengths` (n_documents,) counts the tokens of each document, 0 included; `truncated` (n_documents,)
     says which were cut. `n_fields` is None for tokens that are str, else the size of their tuples; a document without
-    tokens says nothing, so it is also None where there is no token at all.
+    tokens says nothing, so it is also None where there is no token at all. `n_texts` counts the documents that were
+    texts.
     """
 
     distinct: list[Any]
@@ -24,6 +25,7 @@ class Tokens(NamedTuple):
     lengths: np.ndarray
     truncated: np.ndarray
     n_fields: int | None
+    n_texts: int
 
     def fields(self) -> list[tuple[list[str], np.ndarray]]:
         """Return for each field its distinct words, and for each token (n_tokens,) the place of its word in them."""
@@ -47,8 +49,10 @@ def read_tokens(X: Any, analyze: Callable[[str], Iterable[Any]], max_length: int
     codes: list[np.ndarray] = []
     truncated: list[bool] = []
     n_fields: int | None = None
+    n_texts = 0
     for i, document in enumerate(X):
         tokens = _tokens_of(document, analyze, i, X)
+        n_texts += isinstance(document, str)
         truncated.append(max_length is not None and len(tokens) > max_length)
         if truncated[-1]:
             tokens = tokens[-max_length:] if keep_end else tokens[:max_length]  # type: ignore[operator]
@@ -64,7 +68,7 @@ def read_tokens(X: Any, analyze: Callable[[str], Iterable[Any]], max_length: int
             _check_tokens(tokens, n_fields, i, document)
     lengths = np.array([len(part) for part in codes], dtype=np.intp)
     joined = np.concatenate(codes) if codes else np.empty(0, dtype=np.intp)
-    return Tokens(list(places), joined, lengths, np.array(truncated, dtype=bool), n_fields)
+    return Tokens(list(places), joined, lengths, np.array(truncated, dtype=bool), n_fields, n_texts)
 
 
 def _places() -> defaultdict[Any, int]:

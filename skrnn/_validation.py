@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skrnn._embedded_tokens import EmbeddedTokens
+from skrnn._embedded_tokens import EmbeddedTokens, TokenIds
 from skrnn._sequences import Windows
 
 
@@ -137,6 +137,8 @@ def is_sequence_input(X: Any) -> bool:
     """Whether X is 3-D or ragged, and so not an ordinary table."""
     if isinstance(X, (Windows, EmbeddedTokens)) or getattr(X, "ndim", None) == 3:
         return True
+    if hasattr(X, "iloc") and X.ndim == 1:
+        X = X.to_numpy()
     if isinstance(X, np.ndarray):
         ragged = X.dtype == object and X.ndim == 1 and len(X) > 0
         return ragged and all(_depth(sequence) in (1, 2) for sequence in X)
@@ -149,26 +151,31 @@ def is_sequence_input(X: Any) -> bool:
 
 
 def check_no_texts(X: Any, estimator_name: str) -> None:
-    """Raise ValueError for texts, or lists of words, which must become sequences of vectors first."""
-    if isinstance(X, str):
-        first: Any = X
-    elif isinstance(X, (list, tuple)) or getattr(X, "ndim", None) == 1:
-        first = next(iter(X), None)
-    else:
-        return
-    words = isinstance(first, (list, tuple)) and len(first) > 0 and isinstance(first[0], (str, tuple))
-    if isinstance(first, str) or (words and isinstance(_first_leaf(first), str)):
-        kind = "words" if words else "texts"
+    """Raise ValueError for texts, lists of words and ids, which are no numbers that a net could read."""
+    if isinstance(X, TokenIds):
         raise ValueError(
-            f"X holds {kind}, such as {first!r:.60}, and {estimator_name} reads numbers or tokens. Put TokenEmbedder "
-            f"in front: make_pipeline(TokenEmbedder(), {estimator_name}())."
+            "X is the `ids` of tokens, and ids are no values. Pass what TokenEmbedder gives (EmbeddedTokens) itself."
+        )
+    if holds_texts(X):
+        column = f" of the column of texts, X[{X.columns[0]!r}]" if hasattr(X, "columns") else ""
+        raise ValueError(
+            f"X holds texts or words, and {estimator_name} reads numbers or tokens. Put TokenEmbedder in front"
+            f"{column}: make_pipeline(TokenEmbedder(), {estimator_name}())."
         )
 
 
-def _first_leaf(value: Any) -> Any:
-    while isinstance(value, (list, tuple)) and len(value):
-        value = value[0]
-    return value
+def holds_texts(X: Any) -> bool:
+    """Whether X begins with a text, a list of words, or in a frame of one column with a text."""
+    if isinstance(X, str):
+        return True
+    if hasattr(X, "columns") and hasattr(X, "iloc"):
+        return X.shape[1] == 1 and len(X) > 0 and isinstance(X.iloc[0, 0], str)
+    if not isinstance(X, (list, tuple)) and getattr(X, "ndim", None) != 1:
+        return False
+    first = next(iter(X), None)
+    while isinstance(first, (list, tuple)) and len(first):
+        first = first[0]
+    return isinstance(first, str)
 
 
 def _depth(sequence: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 
 from skrnn._class_targets import (
     as_labels,
@@ -172,7 +173,7 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
 
     *What y may be.* One label for each row, of any type that scikit-learn takes; or a multilabel indicator
     ``(n_samples, n_labels)`` of 0 and 1. Where X is windows of a series, None or NaN marks an unlabelled row: it does
-    not train, but its X still is the history of others.
+    not train, but its X still is the history of others, and `score` leaves it out.
 
     *Which splitter.* For rows that have nothing to do with each other (texts, recordings of different people) the
     default of scikit-learn, stratified folds, is right; with several recordings of one person take ``GroupKFold``,
@@ -453,6 +454,32 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         if self._multilabel or len(self.classes_) == 2:
             return log_proba[..., 1] - log_proba[..., 0]
         return log_proba
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows whose label is right (of labels: all labels of the row).
+
+        Parameters
+        ----------
+        X : like X in `fit`
+        y : like y in `fit`
+            Rows with an unknown label are left out. The scorers of scikit-learn (``scoring="accuracy"`` and so on)
+            take no unknown labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        sequences = self._checked_for_prediction(X)
+        labels = as_labels(y, len(sequences), type(self).__name__)
+        unknown = is_unknown(labels)
+        check_known_labels(labels, unknown, may_be_unknown=sequences.are_windows)
+        if not unknown.any():
+            return float(super().score(X, y, sample_weight))
+        known = ~unknown if unknown.ndim == 1 else ~unknown.any(axis=1)
+        truth = np.array(labels[known].tolist())  # labels were objects only because some were None
+        weight = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(accuracy_score(truth, self.predict(X)[known], sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -165,7 +165,8 @@ class SequenceTagger(ClassificationEstimator):
 
     *Cross-validation.* scikit-learn refuses a y of lists from classifiers, so this is not one (`is_classifier` is
     False): `cross_val_score`, `GridSearchCV` and `cross_val_predict` work, with KFold for ``cv=5``. For scores other
-    than `score` pass ``skrnn.metrics.span_f1_scorer`` or ``token_accuracy_scorer``. (`cross_val_predict` with
+    than `score` pass ``skrnn.metrics.span_f1_scorer`` or ``token_accuracy_scorer``; scikit-learn's own ("accuracy"
+    and so on) take no lists, and give NaN. (`cross_val_predict` with
     ``method="predict_proba"`` sorts y as labels, which lists are not.)
 
     *Class weights with a CRF* multiply the logarithm of each tag's probability given the tags before it, so equal
@@ -407,11 +408,12 @@ class SequenceTagger(ClassificationEstimator):
         check_whole(sequences)
         tags = joined_tags(y, sequences, "y", type(self).__name__)
         known = tags[~is_unknown(tags)]
-        foreign = sorted({str(tag) for tag in known} - {str(tag) for tag in self.classes_})
+        foreign = set(known) - set(self.classes_.tolist())
         if foreign:
-            count = sum(str(tag) in foreign for tag in known)
+            count = sum(tag in foreign for tag in known)
+            shown = sorted(foreign, key=str)[:5]
             warnings.warn(
-                f"y holds tags that `fit` has not seen, {foreign[:5]}: {count} of {len(known)} tokens, which count as "
+                f"y holds tags that `fit` has not seen, {shown}: {count} of {len(known)} tokens, which count as "
                 "errors.",
                 UserWarning,
                 stacklevel=2,

@@ -115,6 +115,16 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
 
     `clone`, and with it a search, copies `vectors`; where they are large, the path of a file costs nothing.
 
+    The first vectors are random: give this step a `random_state` too, where a pipeline is to be repeated exactly.
+
+    Estimators of scikit-learn that take tables read one vector a text, for example the mean of its words::
+
+        mean = FunctionTransformer(lambda X: np.nanmean(np.asarray(X), axis=1))
+        make_pipeline(TokenEmbedder(vectors="svd"), mean, LogisticRegression())
+
+    A text column of a frame is taken out first: ``make_pipeline(FunctionTransformer(lambda frame: frame["text"]),
+    TokenEmbedder(), RNNClassifier())``. Inside a ColumnTransformer, whose parts must be tables, take both.
+
     Texts that are `fit` together in a Pipeline inside a cross-validation see no test text. `get_feature_names_out` is
     absent, since there are no columns; `set_output` does nothing, and is there for ``Pipeline.set_output``.
 
@@ -206,7 +216,7 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no token has a vector in `vectors`, or if `tokenizer` or `stop_words` are not used.
+            If no token has a vector in `vectors`, or if `tokenizer`, `stop_words` or `analyzer` are not used.
         """
         self._learn(X)
         return self
@@ -245,9 +255,25 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
         ------
         NotFittedError
             If `fit` was not called before.
+
+        Warns
+        -----
+        UserWarning
+            If `fit` saw lists of tokens and these are texts, or the other way round.
         """
         check_is_fitted(self)
-        return self._embed(self._read(X))
+        tokens = self._read(X)
+        of_texts = {0: False, len(tokens.lengths): True}.get(tokens.n_texts)  # None: some are
+        if None not in (of_texts, self._of_texts) and of_texts != self._of_texts:
+            kinds = ("lists of tokens, which are taken as they are", "texts, which are cut and lowercased")
+            seen, given = kinds if of_texts else kinds[::-1]
+            warnings.warn(
+                f"`fit` saw {seen}, and X holds {given}, so the same word may be another token. Pass documents in the "
+                "form that `fit` had.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self._embed(tokens)
 
     def inverse_transform(self, X: Any) -> list[list[Any]]:
         """Return the tokens that sequences stand for.
@@ -347,6 +373,8 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
             n_found = int(found[UNKNOWN + 1 :].sum())
             if bucket_table is not None:
                 bucket_table[:] = 0.0
+        self._warn_of_idle_parameters(tokens)
+        self._of_texts = {0: False, len(tokens.lengths): True}.get(tokens.n_texts)
         several = tokens.n_fields is not None
         self.vocabulary_: Any = vocabularies if several else vocabularies[0]
         self.table_: Any = tables if several else tables[0]
@@ -356,6 +384,18 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
         self._subwords = subwords if n_used else None
         self._fingerprint = _fingerprint(vocabularies, dims, self._subwords)
         return tokens
+
+    def _warn_of_idle_parameters(self, tokens: Tokens) -> None:
+        """Say so where documents are lists of tokens, which what makes tokens of texts does not touch."""
+        idle = {"tokenizer": self.tokenizer, "stop_words": self.stop_words}
+        names = [f"{name}={value!r}" for name, value in idle.items() if value is not None]
+        names += [] if self.analyzer == "word" else [f"analyzer={self.analyzer!r}"]
+        if names and tokens.n_texts == 0:
+            warnings.warn(
+                f"{' and '.join(names)} does nothing to lists of tokens, which are taken as they are. Pass texts.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _learn_vocabularies(self, tokens: Tokens) -> list[dict[str, int]]:
         limits: dict[str, Any] = {"min_df": self.min_df, "max_features": self.max_features}

@@ -79,9 +79,23 @@ def test_tokens_are_those_of_scikit_learn(analyzer):
 
 def test_lists_of_tokens_bypass_analyzer_and_lowercase():
     embedder = TokenEmbedder(3, analyzer="char", random_state=0)
-    assert embedder.inverse_transform(embedder.fit_transform(SENTENCES)) == SENTENCES
+    with pytest.warns(UserWarning, match="analyzer='char' does nothing to lists of tokens") as caught:
+        X = embedder.fit_transform(SENTENCES)
+    assert caught[0].filename.endswith("_set_output.py") or caught[0].filename == __file__
+    assert embedder.inverse_transform(X) == SENTENCES
     mixed = ["ab", ["Ab", "c"], ("d",), np.array(["e f", "g"])]
     assert tokens_of(mixed) == [["ab"], ["Ab", "c"], ["d"], ["e f", "g"]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_lists_after_texts_and_texts_after_lists_are_told():
+    texts, lists = ["ab cd", "ef"], [["ab", "cd"], ["ef"]]
+    for fitted, other in ((texts, lists), (lists, texts)):
+        embedder = TokenEmbedder(3, random_state=0).fit(fitted)
+        embedder.transform(fitted)
+        embedder.transform([*fitted, *other])  # some of each says nothing
+        with pytest.warns(UserWarning, match="Pass documents in the form that `fit` had"):
+            embedder.transform(other)
 
 
 def test_max_length_keeps_the_first_or_the_last_tokens():
@@ -497,9 +511,9 @@ def test_dim_says_a_size_for_each_field():
     with pytest.raises(ValueError, match=r"`dim` must be an int where tokens are str, got \(3, 4\)"):
         TokenEmbedder((3, 4)).fit(TEXTS)
     with pytest.raises(ValueError, match=r"Tokens must be tuples of 2 str, as in `fit`, got str"):
-        TokenEmbedder((3, 4)).fit(TAGGED).transform(TEXTS)
+        TokenEmbedder((3, 4)).fit(TAGGED).transform(SENTENCES)
     with pytest.raises(ValueError, match=r"Tokens must be str, as in `fit`, got tuples of 2 str"):
-        TokenEmbedder(3).fit(TEXTS).transform(TAGGED)
+        TokenEmbedder(3).fit(SENTENCES).transform(TAGGED)
 
 
 @pytest.mark.parametrize("tokens, message", [(5, "got int"), ("ab", "got str"), (None, "got NoneType")])
@@ -522,7 +536,7 @@ def test_an_analyzer_must_give_tokens(tokens, message):
         ({"tokenizer": 5}, "`tokenizer` must be None, a callable .* got 5"),
         ({"lowercase": 1}, "`lowercase` must be True or False, got 1"),
         ({"token_pattern": "("}, r"`token_pattern` must be a regular expression, got '\(':"),
-        ({"token_pattern": None}, "`token_pattern` must be a regular expression, got None"),
+        ({"token_pattern": 3}, "`token_pattern` must be a regular expression, got 3"),
         ({"token_pattern": "(a)(b)"}, "`token_pattern` must have at most one capturing group, got 2"),
         ({"stop_words": "german"}, "`stop_words` must be None, 'english' or a list of str, got 'german'"),
         ({"stop_words": [1]}, "`stop_words` must be None, 'english' or a list of str"),

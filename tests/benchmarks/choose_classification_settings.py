@@ -5,7 +5,8 @@
 No test row is looked at: each task is judged on parts of its training rows ("choice", or the dev file of the treebank).
 For each task there are settings to begin with and single changes to them; the changes that gained are tried together,
 the best first, as long as that gains. What is judged is the error (1 - score) over that of the settings to begin with.
-Ensembles are not searched: three nets, as many as the table asks for.
+Ensembles are not searched: three nets, as many as the table asks for. What the searches begin with, and the short lists
+of changes, came from some hundred runs of a bare loop on the same training rows.
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ TEXT: dict[str, Any] = {
     "rnnclassifier__input_dropout": 0.3,
     "rnnclassifier__label_smoothing": 0.1,
     "rnnclassifier__class_weight": "balanced",
-    "rnnclassifier__lr": 3e-3,
+    "rnnclassifier__lr": 5e-3,
     "rnnclassifier__lr_schedule": "onecycle",
-    "rnnclassifier__batch_size": 64,
-    "rnnclassifier__max_epochs": 15,
+    "rnnclassifier__batch_size": 32,
+    "rnnclassifier__max_epochs": 6,
     "rnnclassifier__early_stopping": False,
 }
 TAGS: dict[str, Any] = {
     "tokenembedder__dim": (64, 16),
+    "tokenembedder__subword": (1, 5),
     "sequencetagger__hidden_size": 128,
     "sequencetagger__bidirectional": True,
     "sequencetagger__input_dropout": 0.3,
@@ -101,32 +103,28 @@ SMALL_CHANGES = changes(
 TEXT_CHANGES = changes(
     "rnnclassifier__",
     {"tokenembedder__subword": (2, 5)},
-    {"tokenembedder__vectors": "svd"},
     {"class_weight": None},
-    {"input_dropout": 0.5},
     {"pooling": "max"},
-    {"max_epochs": 8},
+    {"max_epochs": 10},
 )
 TAG_CHANGES = changes(
     "sequencetagger__",
     {"tokenembedder__subword": (2, 5)},
-    {"tokenembedder__subword": (1, 5)},
-    {"n_layers": 2, "dropout": 0.3},
-    {"input_dropout": 0.5},
     {"tokenembedder__vectors": "svd"},
+    {"input_dropout": 0.5},
 )
 CRF = {"sequencetagger__crf": True}
 
 
 def search(
-    name: str, base: dict[str, Any], singles: list[dict[str, Any]], part: str = "choice"
+    name: str, base: dict[str, Any], singles: list[dict[str, Any]], part: str = "choice", **in_time: Any
 ) -> Callable[[], Search]:
     """What there is to search for a task; its data are read when the search begins."""
 
     def calibration(task: Task, part: str) -> dict[str, float]:
         return CALIBRATION[name]
 
-    return lambda: Search(TASKS[name](), base, singles, (part,), calibration, N_NETS, GAIN)
+    return lambda: Search(TASKS[name](), base, singles, (part,), calibration, N_NETS, GAIN, in_time)
 
 
 def main() -> None:
@@ -134,7 +132,7 @@ def main() -> None:
     chunks, both = "CoNLL-2000 chunks, words alone", "CoNLL-2000 chunks, words and tags"
     searches = {
         "SMS spam": search("SMS spam", TEXT, TEXT_CHANGES),
-        "UCI HAR": search("UCI HAR", HAR_BASE, HAR_CHANGES),
+        "UCI HAR": search("UCI HAR", HAR_BASE, HAR_CHANGES, max_epochs=10),
         "JapaneseVowels": search("JapaneseVowels", SMALL_BASE, SMALL_CHANGES),
         "BasicMotions": search("BasicMotions", SMALL_BASE, SMALL_CHANGES),
         "EWT parts of speech": search("EWT parts of speech", TAGS, TAG_CHANGES, "dev"),
