@@ -340,11 +340,13 @@ def test_tokens_of_another_embedder_are_refused():
         lambda: model.encode(others()),
         lambda: model.partial_fit(others(), Y),
         lambda: model.fit(X, Y, X_val=others(), y_val=Y),
-        lambda: model.set_params(warm_start=True).fit(others(), Y),
     ):
         with pytest.raises(ValueError, match=message):
             call()
         np.testing.assert_array_equal(model.predict(X), expected)
+    with pytest.raises(ValueError, match="the vocabulary has changed.*Set warm_start=False, or fit the embedder once"):
+        model.set_params(warm_start=True).fit(others(), Y)
+    np.testing.assert_array_equal(model.predict(X), expected)
 
 
 def test_same_words_but_other_buckets_are_another_embedder():
@@ -370,7 +372,7 @@ def test_numbers_after_tokens_and_tokens_after_numbers():
     with pytest.raises(ValueError, match="holds numbers"):
         of_tokens.partial_fit(dense, Y)
     for model, other in ((of_tokens, dense), (of_numbers, X)):
-        with pytest.raises(ValueError, match="Pass X in the form"):
+        with pytest.raises(ValueError, match="Pass X in the form|warm_start=False"):
             model.set_params(warm_start=True).fit(other, Y)
         model.set_params(warm_start=False).fit(other, Y)  # a new fit may be of the other kind
 
@@ -411,10 +413,20 @@ def test_what_words_do_not_have(model, message):
         model.fit(tokens_of()[0], Y)
 
 
-def test_ids_in_an_array_are_numbers():
-    """No estimator takes an array of integers for tokens, whatever is in it."""
+def test_ids_are_taken_neither_for_tokens_nor_for_values():
     X = tokens_of()[0]
-    for ids in (X.ids, X.ids[..., None]):
+    model = RNNRegressor(**SMALL).fit(X, Y)
+    for ids in (X.ids, X.ids[:5], X.ids[..., None]):
+        for call in (lambda ids=ids: RNNRegressor(**SMALL).fit(ids, Y[: len(ids)]), lambda ids=ids: model.predict(ids)):
+            with pytest.raises(ValueError, match="ids are no values. Pass what TokenEmbedder gives"):
+                call()
+
+
+def test_integers_in_an_array_are_numbers():
+    """No estimator takes them for tokens, whatever is in them."""
+    X = tokens_of()[0]
+    integers = np.array(X.ids)
+    for ids in (integers, integers[..., None]):
         model = RNNRegressor(**SMALL).fit(ids, Y)
         assert model.net_.module_.embedding is None
         assert model.n_channels_ == 1
@@ -422,13 +434,13 @@ def test_ids_in_an_array_are_numbers():
         with pytest.raises(ValueError, match="Pass X in the form|X has 5 channels"):
             model.predict(X)
     model = RNNRegressor(**SMALL).fit(X, Y)
-    for ids in (X.ids, X.ids[..., None], X.ids.tolist(), [row[row > 0] for row in X.ids]):
+    for ids in (integers, integers[..., None], integers.tolist(), [row[row > 0] for row in integers]):
         with pytest.raises(ValueError, match="X is a 2-D table|but 5 were expected"):
             model.predict(ids)
 
 
 def test_tokens_made_by_hand():
-    """`EmbeddedTokens` need no embedder: tables without n-grams, and no fingerprint."""
+    """`EmbeddedTokens` need no embedder: tables without n-grams, and no name."""
     rng = np.random.RandomState(4)
     X = EmbeddedTokens(
         rng.randint(1, 6, (40, 2)),

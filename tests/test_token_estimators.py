@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 from sklearn.pipeline import make_pipeline
 
 from skrnn import EmbeddedTokens, RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger, TokenEmbedder
-from skrnn import _batches as batches
 from skrnn.nn._embedding import TokenEmbedding
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")
@@ -300,7 +299,8 @@ def test_the_dense_block_is_never_there(estimator, y, numbers_embedded, monkeypa
     """From texts to predictions: what numpy holds stays far below it, and torch sees a batch at a time."""
     dense = []
     monkeypatch.setattr(EmbeddedTokens, "__array__", lambda self, *args, **kwargs: dense.append(1))
-    monkeypatch.setattr(batches, "MOST_STEPS", 20 * LONGEST)  # of a batch that is predicted
+    for module in ("_prediction", "_estimator"):
+        monkeypatch.setattr(f"skrnn.{module}.MOST_STEPS", 20 * LONGEST)  # of a batch that is predicted
     texts = long_texts()
     net = estimator("gru", hidden_size=2, max_epochs=1, max_steps=3, batch_size=16, random_state=0)
     pipe = make_pipeline(TokenEmbedder(DIM, subword=None, random_state=0), net)
