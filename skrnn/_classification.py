@@ -100,8 +100,9 @@ class ClassificationEstimator(SupervisedEstimator):
 
     def _check_several_classes(self, data: Labelled) -> None:
         """Raise ValueError where only one class is left to learn."""
-        values = data.targets.values[data.learning_rows()]
-        learned = np.unique(values[~np.isnan(values)])
+        targets = data.targets.take(data.learning_rows())
+        learns = ~np.isnan(targets.values) & (True if targets.weights is None else targets.weights > 0)
+        learned = np.unique(targets.values[learns])
         if len(learned) < 2:
             only = self.classes_[learned.astype(int)].tolist()
             raise ValueError(

@@ -43,6 +43,7 @@ SHADOWS = {
     "module__pooling": "pooling",
     "module__layer_norm": "layer_norm",
     "module__n_quantiles": "quantiles",
+    "module__crf": "crf",
     "module__horizon": "horizon",
     "module__decoder": "decoder",
     "module__attention": "attention",

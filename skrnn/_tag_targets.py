@@ -12,10 +12,7 @@ from skrnn._validation import Sequences
 def tag_counts(sequences: Sequences) -> np.ndarray:
     """How many tags each sequence has: its steps without padding, 0 for a sentence without tokens, (n_samples,)."""
     tokens = sequences.tokens
-    if tokens is None:
-        return sequences.lengths
-    # `sequences` may be some of the documents of `tokens`: they are told by where they begin
-    return np.where(np.isin(sequences.first, tokens.firsts[tokens.empty]), 0, sequences.lengths)
+    return sequences.lengths if tokens is None else np.where(tokens.empty, 0, sequences.lengths)
 
 
 def check_whole(sequences: Sequences) -> None:

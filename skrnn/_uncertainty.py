@@ -14,6 +14,7 @@ from skrnn._hyperparameters import has_quantiles
 from skrnn._labelled import Labelled, Scaling
 from skrnn._parameters import check_int
 from skrnn._paths import by_series, correlation_factor, draw_paths, side_by_side
+from skrnn._prediction import economical_order, in_rows
 from skrnn._regression import RegressionEstimator
 from skrnn._runtime import draw_seed
 from skrnn._target_transform import untransformed
@@ -41,8 +42,9 @@ class UncertainEstimator(RegressionEstimator):
 
     def _parameters_of_nets(self, sequences: Sequences, horizon: int | None = None) -> list[np.ndarray]:
         """Parameters from each net in its own units, (n_samples, n_columns, n_parameters)."""
-        parts = [self._run(net, sequences, partial(net.module_, horizon=horizon)) for net in self.nets_]
-        outputs = [np.concatenate(part) for part in parts]
+        order = economical_order(sequences)
+        parts = [self._run(net, sequences, partial(net.module_, horizon=horizon), [order]) for net in self.nets_]
+        outputs = [in_rows(part, order) for part in parts]
         return [values[..., None] if self._distribution.kind == "point" else values for values in outputs]
 
     def _points_of_nets(self, parameters: list[np.ndarray]) -> list[np.ndarray]:

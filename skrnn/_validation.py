@@ -82,8 +82,12 @@ class Sequences:
     def take(self, rows: np.ndarray) -> Sequences:
         """The sequences at `rows` (positions or a mask); the base is shared, not copied."""
         per_sample = ("first", "last", "segment", "series", "padding", "passed_steps")
-        arrays = {name: getattr(self, name) for name in per_sample}
-        return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
+        cut: dict[str, Any] = {
+            name: getattr(self, name)[rows] for name in per_sample if getattr(self, name) is not None
+        }
+        if self.tokens is not None:
+            cut["tokens"] = self.tokens[rows]
+        return replace(self, **cut)
 
     def row_weights(self, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """How often each base row is read, each reading counted with the weight of its sample, shape (n_rows,)."""
@@ -248,7 +252,8 @@ def windows_of_view(X: np.ndarray) -> Windows | None:
 
 def series_of_single_steps(sequences: Sequences) -> Sequences:
     """Read samples of one step each as the rows of one series, in their order (a window of 1 on an array)."""
-    if sequences.are_windows or sequences.layout == "table" or not (sequences.lengths == 1).all():
+    apart = sequences.are_windows or sequences.layout == "table" or sequences.tokens is not None
+    if apart or not (sequences.lengths == 1).all():
         return sequences
     zeros = np.zeros(len(sequences), dtype=np.int64)
     return replace(sequences, segment=zeros, series=zeros)
@@ -267,8 +272,8 @@ def _from_windows(windows: Windows) -> Sequences:
 
 
 def _from_tokens(tokens: EmbeddedTokens) -> Sequences:
-    first = np.asarray(tokens.firsts, dtype=np.int64)
-    lengths = np.asarray(tokens.lengths, dtype=np.int64)
+    first = np.ascontiguousarray(tokens.firsts, dtype=np.int64)  # reversed documents, for example
+    lengths = np.ascontiguousarray(tokens.lengths, dtype=np.int64)
     _check_not_empty(len(first))
     n_steps = int(lengths.max())
     padding = np.zeros_like(first)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, Checkpoint, EpochScoring
 
-from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger
 from skrnn._net_params import SHADOWS
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
@@ -166,7 +166,7 @@ def test_keys_that_shadow_a_parameter_are_refused(key):
 
 
 def test_shadows_are_parameters():
-    estimators = (RNNRegressor, Seq2SeqForecaster, RNNClassifier)
+    estimators = (RNNRegressor, Seq2SeqForecaster, RNNClassifier, SequenceTagger)
     parameters = [set(inspect.signature(estimator).parameters) for estimator in estimators]
     assert set(SHADOWS.values()) <= set.union(*parameters)
 

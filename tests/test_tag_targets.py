@@ -1,7 +1,5 @@
 """Tags as users pass them <-> blocks of numbers: lengths, padding, and what is refused."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,8 +173,8 @@ def test_lists_of_one_length_make_no_table():
         assert all(a is b for a, b in zip(found, rows, strict=True))
 
 
-def test_counts_need_the_place_of_a_document_only():
-    """Documents are told by where they begin, so that parts of `Sequences` need not cut their tokens."""
-    whole = SimpleNamespace(firsts=np.array([0, 1, 2]), empty=np.array([False, True, False]))
-    part = SimpleNamespace(tokens=whole, first=np.array([2, 1]), lengths=np.array([4, 1]))
-    assert tag_counts(part).tolist() == [4, 0]
+def test_counts_of_some_of_the_documents():
+    X = TokenEmbedder(2).fit_transform([["a", "b"], [], ["a", "b", "a", "b"]])
+    sequences = check_sequences(X)
+    assert tag_counts(sequences).tolist() == [2, 0, 4]
+    assert tag_counts(sequences.take(np.array([2, 1]))).tolist() == [4, 0]

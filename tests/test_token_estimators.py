@@ -326,3 +326,15 @@ def test_pickles_and_slices_of_tokens_hold_no_block():
     tables = X.tables[0].nbytes
     assert len(pickle.dumps(X)) < tables + 4 * X.flat_ids.size + 50_000 < DENSE / 100
     assert len(pickle.dumps(X[:3])) < tables + 10_000
+
+
+def test_texts_of_one_token_are_no_series():
+    X = TokenEmbedder(3, random_state=0).fit_transform([["a"], ["b"]] * 20)
+    with pytest.raises(ValueError, match="windows of a series"):
+        RNNRegressor("gru", hidden_size=3, max_epochs=1, horizon=2).fit(X, np.arange(40.0))
+
+
+def test_documents_in_another_order():
+    X = TokenEmbedder(3, random_state=0).fit_transform([["a"] * (1 + i % 5) for i in range(20)])
+    model = RNNClassifier("gru", hidden_size=3, max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
+    np.testing.assert_allclose(model.predict_proba(X[::-1]), model.predict_proba(X)[::-1], atol=1e-6)
