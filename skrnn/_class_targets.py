@@ -102,8 +102,9 @@ def find_classes(labels: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, b
         kinds = sorted({"str" if isinstance(label, str) else "number" for label in known})
         if len(kinds) > 1:
             raise ValueError("y mixes names and numbers as labels. Take one of them, for example y.astype(str).")
-        classes = np.unique(np.array(known.tolist()))
-        check_classification_targets(classes)
+        known = np.array(known.tolist())
+        check_classification_targets(known)
+        classes = np.unique(known)
         return classes.astype(object) if classes.dtype.kind == "U" else classes, False
     check_classification_targets(known)
     return np.unique(known), False
