@@ -4,8 +4,9 @@
     python examples/classify_sms.py --file FILE --spam LABEL
 
 FILE has a message in each line, `label<TAB>text`, with two labels; LABEL is the one to look for (default: "spam", else
-the rarer one). A part of the messages is set aside as test messages. `make_pipeline(TokenEmbedder(), RNNClassifier())`
-learns from the others and is set against the usual solution, a linear SVM on TF-IDF weighted words.
+the rarer one). A part of the messages is set aside as test messages. The net reads words and how they are spelled
+(`words_with_shapes`), learns from the others and is set against the usual solution, a linear SVM on TF-IDF weighted
+words.
 
 A lost message is worse than spam that gets through. So scikit-learn's `TunedThresholdClassifierCV` sets the probability
 from which a message is called spam so that F0.5, which counts precision more than recall, is best; it does that by
@@ -36,9 +37,10 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import TunedThresholdClassifierCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
-from skrnn import RNNClassifier, TokenEmbedder
+from skrnn import RNNClassifier, TokenEmbedder, words_with_shapes
 
 matplotlib.use("Agg")  # draw into a file, also where there is no screen
 from matplotlib import pyplot as plt  # noqa: E402
@@ -147,7 +149,8 @@ def mistyped(word: str, random: np.random.Generator) -> str:
 def net(small: bool) -> Pipeline:
     """Return texts to tokens to labels; 12 epochs of thousands of messages are about a thousand updates."""
     return make_pipeline(
-        TokenEmbedder(dim=32, random_state=0),
+        FunctionTransformer(words_with_shapes),  # numbers are seldom seen twice, but their lengths are
+        TokenEmbedder(dim=(32, 8), random_state=0),
         RNNClassifier(
             bidirectional=True,
             input_dropout=0.3,

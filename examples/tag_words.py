@@ -32,8 +32,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skrnn import SequenceTagger, TokenEmbedder
+from skrnn import SequenceTagger, TokenEmbedder, words_with_shapes
 from skrnn.datasets import make_tagged_sentences, read_conll
 from skrnn.metrics import span_f1, span_scores, token_accuracy
 
@@ -120,7 +121,8 @@ def net(task: Task, small: bool) -> Pipeline:
     """Return lists of words to lists of tags; about 1 500 updates, whatever the number of sentences."""
     batch_size = 32 if len(task.train) >= 500 else 16
     return make_pipeline(
-        TokenEmbedder(dim=48, random_state=0),
+        FunctionTransformer(words_with_shapes),  # capitals and digits say much of words never seen
+        TokenEmbedder(dim=(48, 12), random_state=0),
         SequenceTagger(
             hidden_size=64,
             bidirectional=True,
