@@ -1,16 +1,18 @@
-"""Lazy arrays of sequences: what stands for (n_samples, n_steps, n_channels) without being that large."""
+"""Windows of series as a lazy array: what stands for (n_samples, n_steps, n_channels) without being that large."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from skrnn._lazy_array import LazyArray
+
 _CHUNK = 4096  # samples gathered at once when a dense block is built: bounds the index block
 
 
-class Windows:
+class Windows(LazyArray):
     """Windows of one or many series as a lazy array of shape (n_samples, window, n_channels).
 
     Sample ``i`` holds rows ``max(starts[i], ends[i] - window + 1), ..., ends[i]`` of `base`. Where that is
@@ -68,8 +70,6 @@ class Windows:
     >>> X[[4, 0]].lengths
     array([2, 1])
     """
-
-    ndim = 3
 
     def __init__(
         self,
@@ -130,50 +130,12 @@ class Windows:
     def nbytes(self) -> int:
         return self.base.nbytes + self.ends.nbytes + self.starts.nbytes + self.series.nbytes
 
-    def __len__(self) -> int:
-        return len(self.ends)
-
     def __repr__(self) -> str:
         names = "" if self.channel_names is None else f", channel_names={self.channel_names!r}"
         return (
             f"Windows(n_samples={len(self)}, window={self.window}, n_channels={self.base.shape[1]}, "
             f"n_series={len(np.unique(self.series))}, dtype={self.dtype}{names})"
         )
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for i in range(len(self)):
-            yield self[i]
-
-    def __getitem__(self, key: Any) -> Any:
-        """Select samples: an int gives a dense (window, n_channels) array, anything else `Windows`.
-
-        A tuple that goes on to steps or channels, such as ``X[:, -1]``, indexes the dense block (of the
-        samples named, where those are an int or a slice).
-        """
-        if isinstance(key, tuple):
-            if len(key) == 2 and key[1] is Ellipsis:  # what scikit-learn sends
-                key = key[0]
-            elif key and isinstance(key[0], slice):
-                return np.asarray(self[key[0]])[(slice(None), *key[1:])]
-            elif key and isinstance(key[0], (int, np.integer)) and not isinstance(key[0], bool):
-                return np.asarray(self[[key[0]]])[(0, *key[1:])]
-            else:
-                return np.asarray(self)[key]
-        if key is Ellipsis:
-            return self
-        if isinstance(key, slice):
-            return self._take(key)
-        key = np.asarray(key)
-        if key.ndim == 0 and np.issubdtype(key.dtype, np.integer):
-            return np.asarray(self._take(key[None]))[0]
-        if key.size == 0:
-            key = key.astype(np.intp)
-        if key.ndim != 1 or not (key.dtype == bool or np.issubdtype(key.dtype, np.integer)):
-            raise IndexError(
-                "Windows take an int, a slice, or a 1-D array of ints or bools as the index of samples, "
-                f"got an array of shape {key.shape} and dtype {key.dtype}."
-            )
-        return self._take(key)
 
     def _take(self, key: Any) -> Windows:
         taken = object.__new__(Windows)  # every check has been made
