@@ -37,6 +37,8 @@ def as_labels(y: Any, n_samples: int, estimator_name: str) -> np.ndarray:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None.")
     if hasattr(y, "toarray"):
         raise ValueError("y is a sparse matrix; pass y.toarray().")
+    if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
+        y = np.asarray(y, dtype=object)  # integers with an unknown one among them would become floats
     y = y.to_numpy() if hasattr(y, "to_numpy") else _listed(y) if isinstance(y, (list, tuple)) else np.asarray(y)
     if y.ndim > 2:
         raise ValueError(f"y must have shape (n_samples,) or (n_samples, n_labels), got {y.shape}.")
@@ -77,8 +79,8 @@ def check_known_labels(labels: np.ndarray, unknown: np.ndarray, may_be_unknown: 
     if unknown.any() and not may_be_unknown:
         row = int(np.argmax(unknown.reshape(len(unknown), -1).any(axis=1)))
         raise ValueError(
-            f"Input y contains NaN: the label of row {row} is {labels[row]!r}. Rows without a label are taken where X "
-            "is windows of a series, whose history they are. Leave them out of X and y."
+            f"Input y contains NaN: the label of row {row} is {labels.tolist()[row]!r}. Rows without a label are taken "
+            "where X is windows of a series, whose history they are. Leave them out of X and y."
         )
     if unknown.all():
         raise ValueError(f"y holds no known label: all {labels.size} are None or NaN. At least two classes are needed.")
@@ -108,6 +110,35 @@ def find_classes(labels: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, b
         return classes.astype(object) if classes.dtype.kind == "U" else classes, False
     check_classification_targets(known)
     return np.unique(known), False
+
+
+def named_classes(classes: Any) -> np.ndarray:
+    """The classes that a user names, each once, in scikit-learn's order.
+
+    Raises
+    ------
+    ValueError
+        None or NaN among them, or names and numbers.
+    """
+    given = np.asarray(classes)
+    if given.ndim == 0 or is_unknown(given).any():
+        raise ValueError(
+            f"classes must be a list of the labels that there will be, got {classes!r}. None and NaN stand for rows "
+            "without a label and are no class."
+        )
+    try:
+        return np.unique(given)
+    except TypeError as error:
+        raise ValueError(f"classes={classes!r} mixes names and numbers. Take one of them.") from error
+
+
+def is_indicator(y: Any) -> bool:
+    """Whether y has several columns, a label each."""
+    try:
+        shape = np.shape(y)
+    except ValueError:  # lists of unequal lengths, which `as_labels` refuses
+        return False
+    return len(shape) == 2 and shape[1] > 1
 
 
 def check_multilabel(labels: np.ndarray, unknown: np.ndarray) -> None:

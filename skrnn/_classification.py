@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn._class_targets import commonest_class, weights_of_classes, weights_of_targets
+from skrnn._class_targets import commonest_class, named_classes, weights_of_classes, weights_of_targets
 from skrnn._hyperparameters import check_net_hyperparameters
 from skrnn._labelled import Labelled
 from skrnn._parameters import check_float
@@ -69,18 +69,17 @@ class ClassificationEstimator(SupervisedEstimator):
 
     def _declare_classes(self, classes: Any, *, needed: bool = True) -> None:
         """What partial_fit is told of classes; its first call fixes them."""
+        declared = None if classes is None else named_classes(classes)
         if hasattr(self, "nets_"):
-            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            if declared is not None and not np.array_equal(declared, self.classes_):
                 raise ValueError(
-                    f"classes={np.unique(classes).tolist()} is not the same as in the first call to partial_fit (or "
-                    f"in fit): {self.classes_.tolist()}. Begin anew with `fit`, or with a clone."
+                    f"classes={declared.tolist()} is not the same as in the first call to partial_fit (or in fit): "
+                    f"{self.classes_.tolist()}. Begin anew with `fit`, or with a clone."
                 )
-        elif classes is not None:
-            self._declared_classes = np.unique(classes)
-            if len(self._declared_classes) < 2:
-                raise ValueError(
-                    f"classes must name at least two classes, got one class only: {self._declared_classes.tolist()}."
-                )
+        elif declared is not None:
+            self._declared_classes = declared
+            if len(declared) < 2:
+                raise ValueError(f"classes must name at least two classes, got one class only: {declared.tolist()}.")
         elif needed:
             raise ValueError(
                 "classes must be passed on the first call to partial_fit: all labels that will ever come, for example "

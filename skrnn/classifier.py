@@ -15,6 +15,7 @@ from skrnn._class_targets import (
     class_columns,
     encode,
     find_classes,
+    is_indicator,
     is_unknown,
     weights_of_classes,
 )
@@ -234,6 +235,8 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
     ((40, 2), (40, 2))
     """
 
+    _multilabel: bool  # as fitted: whether y was an indicator of several labels
+
     def __init__(
         self,
         cell: str = "lstm",
@@ -387,8 +390,7 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         3
         """
         with self._left_as_it_was():
-            indicator = np.ndim(y) == 2 and np.shape(y)[1] > 1  # its columns are the classes
-            self._declare_classes(classes, needed=not indicator)
+            self._declare_classes(classes, needed=not is_indicator(y))  # whose columns are the classes
             self._train_further(X, y, sample_weight)
         return self
 
@@ -509,10 +511,23 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         check_known_labels(labels, unknown, may_be_unknown=sequences.are_windows)
         if reset:
             self._check_patch(sequences)
+            goes_on = self.warm_start and hasattr(self, "nets_")
+            former = (self.classes_, self._multilabel) if goes_on else None
             self.classes_, self._multilabel = find_classes(labels, unknown)
             declared = getattr(self, "_declared_classes", None)
             if declared is not None and not self._multilabel:
                 self.classes_ = declared
+            elif declared is not None and not np.array_equal(declared, self.classes_):
+                raise ValueError(
+                    f"classes={declared.tolist()} are not the numbers of the columns of y, whose shape is "
+                    f"{labels.shape}. Leave `classes` out where y is a multilabel indicator."
+                )
+            if former is not None and (former[1] != self._multilabel or not np.array_equal(former[0], self.classes_)):
+                raise ValueError(
+                    "warm_start=True goes on with the net of the former fit, but the classes have changed from "
+                    f"{former[0].tolist()[:20]} to {self.classes_.tolist()[:20]}"
+                    f"{' (a multilabel y)' if self._multilabel else ''}. Set warm_start=False to begin anew."
+                )
         elif self._multilabel != (labels.ndim == 2) or (self._multilabel and labels.shape[1] != len(self.classes_)):
             shape = f"(n_samples, {len(self.classes_)})" if self._multilabel else "(n_samples,)"
             raise ValueError(f"{name} has shape {labels.shape}, but y in `fit` had {shape}.")
