@@ -51,7 +51,7 @@ def choose(name: str, search: Search) -> dict[str, Any]:
     best = relative_error(search, search.base, references)
     print(f"  {best:.4f}  to begin with", flush=True)
     singles = []
-    for change in search.changes:
+    for change in search.changes if best else []:  # nothing is better than no error
         error = relative_error(search, search.base | change, references)
         print(f"  {error:.4f}  {change}", flush=True)
         singles.append((error, change))
