@@ -140,9 +140,10 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
     nets_ : list of skorch.NeuralNet
         All `n_nets` of them; `net_` is the first.
     history_ : DataFrame
-        A row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy`` (rows counted by their weights),
-        ``seconds``, ``lr`` (at the epoch's end), and ``valid_loss``, ``valid_accuracy`` where there is a validation
-        part. Of several nets all rows, with ``net`` in front; with `validate_every` ``epoch`` is a fraction.
+        A row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``seconds``, ``lr`` (at the epoch's end),
+        and ``valid_loss``, ``valid_accuracy`` where there is a validation part; rows count by their weights, times
+        those of their classes. Of several nets all rows, with ``net`` in front; with `validate_every` ``epoch`` is a
+        fraction.
     n_iter_ : int
         Epochs that were run; of several nets the most.
     skill_ : float
