@@ -679,12 +679,13 @@ def test_classes_in_any_order_and_form(classes, kind):
 
 def test_a_call_may_lack_classes_but_the_first_fixes_their_weights():
     X, y = data(60)
-    model = RNNClassifier(**SMALL, class_weight="balanced").partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+    rows = np.r_[np.flatnonzero(y == 1)[:4], np.flatnonzero(y == 2)[:12]]
+    model = RNNClassifier(**SMALL, class_weight="balanced").partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    np.testing.assert_allclose(model._class_table, [[1, 2, 2 / 3]])
     assert model.predict_proba(X).shape == (60, 3)
-    table = model._class_table.copy()
     model.partial_fit(X[y == 0], y[y == 0])  # a call of one class
-    np.testing.assert_array_equal(model._class_table, table)
-    assert model.predict_proba(X)[:, 0].mean() > 0
+    np.testing.assert_allclose(model._class_table, [[1, 2, 2 / 3]])
+    assert len(model.history_) == 2
 
 
 def test_unlabelled_rows_in_further_calls():
@@ -862,12 +863,24 @@ def test_skill_is_measured_against_the_most_frequent_class(several):
     assert np.isnan(RNNClassifier(**SMALL, early_stopping=False).fit(X, y).skill_)
 
 
-def test_validation_labels_may_lack_a_class_and_are_not_weighted():
+def test_validation_labels_may_lack_a_class():
     X, y = data()
-    model = RNNClassifier(**SMALL | {"max_epochs": 1, "lr": 1e-12}, class_weight={0: 1.0})
-    model.fit(X, y, X_val=X[y == 2], y_val=y[y == 2])
+    model = RNNClassifier(**SMALL | {"max_epochs": 1, "lr": 1e-12}).fit(X, y, X_val=X[y == 2], y_val=y[y == 2])
     loss = -model.predict_log_proba(X[y == 2])[:, 2].mean()
     assert model.history_["valid_loss"][0] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("class_weight", [{0: 5.0}, "balanced"])
+def test_classes_weigh_in_validation_what_they_weigh_in_training(class_weight):
+    X, y = data()
+    y = np.where(y == 1, 2, y)  # a third is 0
+    model = RNNClassifier(**SMALL | {"max_epochs": 3}, class_weight=class_weight, early_stopping=False)
+    model.fit(X, y, X_val=X[:40], y_val=y[:40])
+    weight = np.where(y[:40] == 0, *((5.0, 1.0) if class_weight != "balanced" else (1.5, 0.75)))
+    loss = -model.predict_log_proba(X[:40])[np.arange(40), (y[:40] == 2).astype(int)]
+    right = model.predict(X[:40]) == y[:40]
+    assert model.history_["valid_loss"].iloc[-1] == pytest.approx(np.average(loss, weights=weight), rel=1e-5)
+    assert model.history_["valid_accuracy"].iloc[-1] == pytest.approx(np.average(right, weights=weight), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -1025,6 +1038,45 @@ def test_states_parts_and_rates():
     results, suggested = model.lr_range_test(X, y, 1e-4, 10.0, n_lrs=12)
     assert list(results) == ["lr", "loss", "smoothed_loss"]
     assert suggested > 0
+
+
+def test_rates_of_labels_leave_the_fit_as_it_was():
+    X, y = indicator()
+    model = RNNClassifier(**SMALL | {"max_epochs": 3}).fit(X, y)
+    expected, attributes = model.predict_proba(X), set(vars(model))
+    results, suggested = model.lr_range_test(X, y, 1e-4, 10.0, n_lrs=8)
+    assert results["loss"].iloc[0] == pytest.approx(np.log(2), abs=0.3)
+    assert 1e-4 <= suggested < 10
+    assert set(vars(model)) == attributes
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    with pytest.raises(ValueError, match="continuous"):
+        model.lr_range_test(X, np.linspace(0, 1, 120))
+
+
+def test_the_global_generators_are_left_alone():
+    X, y = data(600)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    model = RNNClassifier(**SMALL | {"max_epochs": 1}, n_layers=2, dropout=0.2, input_dropout=0.1).fit(X, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+    np.random.seed(5)  # noqa: NPY002
+    torch.manual_seed(5)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "rnn_relu"])
+def test_learns_unequal_classes_of_ragged_sequences(cell):
+    """Six in ten are flat; the others rise or fall, at any length. Accuracy at least .25 above the prior."""
+    rng = np.random.RandomState(8)
+    X, y = [], rng.choice(["falls", "flat", "rises"], 300, p=[0.2, 0.6, 0.2])
+    slopes = {"falls": -0.6, "flat": 0.0, "rises": 0.6}
+    for label in y:
+        n_steps = rng.randint(5, 15)
+        X.append(slopes[label] * np.arange(n_steps) + 3 * rng.randn() + 0.5 * rng.randn(n_steps))
+    model = RNNClassifier(cell, hidden_size=10, max_epochs=25, window_scaling="last", random_state=0)
+    model.fit(X[:200], y[:200])
+    assert np.mean(y[200:] == "flat") < 0.7
+    assert model.score(X[200:], y[200:]) > np.mean(y[200:] == "flat") + 0.25
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "rnn_relu"])

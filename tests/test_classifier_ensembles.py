@@ -211,9 +211,7 @@ def test_predictions_of_ragged_sequences_across_folds():
     np.testing.assert_allclose(proba.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize(
-    "scoring", ["accuracy", "balanced_accuracy", "f1_macro", "neg_log_loss", "roc_auc_ovr", "d2_log_loss_score"]
-)
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "f1_macro", "neg_log_loss", "roc_auc_ovr"])
 def test_scorers_of_several_classes(scoring):
     X, y = data(60)
     scores = cross_val_score(RNNClassifier(**SMALL), X, np.array(["a", "b", "c"])[y], cv=2, scoring=scoring)
