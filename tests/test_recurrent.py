@@ -283,7 +283,7 @@ def test_parts_are_drawn_one_after_the_other():
 @pytest.mark.parametrize("name", WHOLE)
 def test_parts_of_a_net_account_for_every_weight(name):
     net = whole_net(**WHOLE[name])
-    rows = parts_of(net, n_steps=STEPS, n_channels=N_CHANNELS)
+    rows = parts_of(net, n_steps=STEPS)
     assert sum(row[-1] for row in rows) == sum(parameter.numel() for parameter in net.parameters())
     named = dict(net.named_modules())
     for part, kind, _, n_parameters in rows:
@@ -295,7 +295,7 @@ def test_parts_of_a_net_account_for_every_weight(name):
 
 def test_parts_of_a_net_by_hand():
     net = whole_net(cell="lstm", conv_channels=4, patch_size=2, bidirectional=True, pooling="attention", n_quantiles=3)
-    assert parts_of(net, n_steps=STEPS, n_channels=N_CHANNELS) == [
+    assert parts_of(net, n_steps=STEPS) == [
         ("encoder.convolution.convolution", "Conv1d", "(batch, 7, 4)", 4 * 2 * 5 + 4),
         ("encoder.patches.embedding", "Linear", "(batch, 4, 5)", 5 * 4 * 2 + 5),
         ("encoder.recurrent.recurrences.0", "LSTM", "(batch, 4, 5)", 4 * (5 * 5 + 5 * 5 + 2 * 5)),
@@ -304,7 +304,7 @@ def test_parts_of_a_net_by_hand():
         ("pooling.query", "Linear", "(batch, 4, 1)", 10),
         ("head.linear", "Linear", "(batch, 6)", 6 * 10 + 6),
     ]
-    norm, linear = parts_of(whole_net(pooling=None, layer_norm=True), n_steps=STEPS, n_channels=N_CHANNELS)[-2:]
+    norm, linear = parts_of(whole_net(pooling=None, layer_norm=True), n_steps=STEPS)[-2:]
     assert norm == ("head.norm", "LayerNorm", "(batch, 7, 5)", 10)
     assert linear == ("head.linear", "Linear", "(batch, 7, 2)", 12)
 
@@ -339,6 +339,6 @@ def test_dropout_inside_a_whole_net_sleeps_while_its_parts_are_listed():
     net = whole_net(n_layers=2, dropout=0.5, input_dropout=0.5).train()
     state = {name: value.clone() for name, value in net.state_dict().items()}
     drawn = net.encoder.input_dropout.generator.get_state()
-    parts_of(net, n_steps=STEPS, n_channels=N_CHANNELS)
+    parts_of(net, n_steps=STEPS)
     assert torch.equal(net.encoder.input_dropout.generator.get_state(), drawn)
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
