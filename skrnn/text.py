@@ -143,8 +143,8 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
     >>> X
     EmbeddedTokens(n_samples=2, n_steps=5, dim=3, n_vocab=7, n_buckets=16)
     >>> X.ids
-    array([[4, 5, 3, 6, 2],
-           [4, 0, 0, 0, 0]], dtype=int32)
+    TokenIds([[4, 5, 3, 6, 2],
+              [4, 0, 0, 0, 0]], dtype=int32)
     >>> np.isnan(np.asarray(X)[1, :, 0])
     array([False,  True,  True,  True,  True])
     >>> embedder.inverse_transform(X)
