@@ -1,6 +1,7 @@
 """RNNClassifier inside scikit-learn's own estimators: calibration, thresholds, votes, stacks, chains, searches."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
@@ -27,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from skrnn import RNNClassifier, SlidingWindowTransformer, TokenEmbedder
+from skrnn import RNNClassifier, SlidingWindowTransformer, TokenEmbedder, Windows
 
 SMALL = {"cell": "gru", "hidden_size": 5, "max_epochs": 12, "random_state": 0}
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")
@@ -178,6 +179,31 @@ def test_self_training():
     model = SelfTrainingClassifier(RNNClassifier(**SMALL, n_channels=2), max_iter=3).fit(X.reshape(120, 14), some)
     assert model.score(X.reshape(120, 14), y) > 0.75
     assert len(model.classes_) == 2
+
+
+TAKE_SEQUENCES = {
+    "calibration": lambda net: CalibratedClassifierCV(net, cv=2),
+    "threshold": lambda net: TunedThresholdClassifierCV(net, cv=2),
+    "vote": lambda net: VotingClassifier([("net", net)], voting="soft"),
+    "stack": lambda net: StackingClassifier([("net", net)], cv=2),
+    "one against the rest": OneVsRestClassifier,
+    "search": lambda net: GridSearchCV(net, {"cell": ["gru"]}, cv=2),
+}
+
+
+@pytest.mark.parametrize("kind", ["ragged", "objects", "series", "windows"])
+@pytest.mark.parametrize("name", TAKE_SEQUENCES)
+def test_sequences_in_any_form_pass_through(name, kind):
+    """The others of scikit-learn (bags, chains, pairs, self-training) take tables only."""
+    X, y = data(40, n_classes=2)
+    objects = np.empty(40, dtype=object)
+    objects[:] = ragged(X)
+    rows = np.random.RandomState(0).randn(40, 2)
+    windows = Windows(rows, np.arange(40), np.zeros(40), np.zeros(40), 4)
+    given = {"ragged": ragged(X), "objects": objects, "series": pd.Series(ragged(X)), "windows": windows}[kind]
+    model = TAKE_SEQUENCES[name](RNNClassifier(**SMALL | {"max_epochs": 2})).fit(given, y)
+    assert model.predict(given).shape == (40,)
+    assert model.predict_proba(given).shape == (40, 2)
 
 
 # -- folds ---------------------------------------------------------------------------------------------------------
