@@ -27,6 +27,11 @@ class Tokens(NamedTuple):
     n_fields: int | None
     n_texts: int
 
+    @property
+    def of_texts(self) -> bool | None:
+        """Whether all documents were texts (True) or none (False); None where some were."""
+        return {0: False, len(self.lengths): True}.get(self.n_texts)
+
     def fields(self) -> list[tuple[list[str], np.ndarray]]:
         """Return for each field its distinct words, and for each token (n_tokens,) the place of its word in them."""
         if self.n_fields is None:

@@ -263,10 +263,9 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tokens = self._read(X)
-        of_texts = {0: False, len(tokens.lengths): True}.get(tokens.n_texts)  # None: some are
-        if None not in (of_texts, self._of_texts) and of_texts != self._of_texts:
+        if None not in (tokens.of_texts, self._of_texts) and tokens.of_texts != self._of_texts:
             kinds = ("lists of tokens, which are taken as they are", "texts, which are cut and lowercased")
-            seen, given = kinds if of_texts else kinds[::-1]
+            seen, given = kinds if tokens.of_texts else kinds[::-1]
             warnings.warn(
                 f"`fit` saw {seen}, and X holds {given}, so the same word may be another token. Pass documents in the "
                 "form that `fit` had.",
@@ -374,7 +373,7 @@ class TokenEmbedder(TransformerMixin, BaseEstimator):
             if bucket_table is not None:
                 bucket_table[:] = 0.0
         self._warn_of_idle_parameters(tokens)
-        self._of_texts = {0: False, len(tokens.lengths): True}.get(tokens.n_texts)
+        self._of_texts = tokens.of_texts
         several = tokens.n_fields is not None
         self.vocabulary_: Any = vocabularies if several else vocabularies[0]
         self.table_: Any = tables if several else tables[0]
