@@ -91,6 +91,8 @@ class RecurrentStack(nn.Module):
         Draws the initial weights and the dropout masks.
     keep_states : bool
         Keep the state of each layer after the last valid step, for a decoder that begins there.
+    kernel : {"auto", "torch", "fused"}
+        What runs the layers. "torch": torch's own, the reference.
     """
 
     def __init__(
@@ -104,8 +106,10 @@ class RecurrentStack(nn.Module):
         generator: torch.Generator,
         *,
         keep_states: bool = False,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
+        self.kernel = kernel
         n_directions = 2 if bidirectional else 1
         self.output_size = n_directions * hidden_size
         self.n_directions = n_directions
