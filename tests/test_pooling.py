@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from skrnn.nn._models import SequenceModel
 from skrnn.nn._pooling import POOLINGS, Pooling
 from skrnn.nn._recurrent import CELLS, LayerOutputs, RecurrentStack
+from skrnn.nn._reference import last_step
 
 BATCH, STEPS, N_FEATURES, N_CHANNELS = 5, 7, 3, 2
 LENGTHS = torch.tensor([4, 7, 1, 2, 7])
@@ -33,7 +34,8 @@ def steps_of(dtype=torch.float64, n_steps=STEPS, seed=1):
 
 
 def outputs_of(steps, lengths=LENGTHS):
-    return LayerOutputs([steps], [], lengths, None)
+    final = steps[:, -1] if lengths is None else last_step(steps, lengths)
+    return LayerOutputs(steps, [(final,)], lengths)
 
 
 def pooled_by_loop(pooling, rows):

@@ -68,11 +68,11 @@ class Encoder(nn.Module):
         )
         self.output_size = self.recurrent.output_size
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> LayerOutputs:
-        """Read x (batch, steps, channels), padding being zeros behind the valid steps."""
+    def forward(self, x: Tensor, lengths: Tensor | None = None, *, final_only: bool = False) -> LayerOutputs:
+        """Read x (batch, steps, channels), padding being zeros behind the valid steps; see `RecurrentStack`."""
         x = self.input_dropout(self.input_shift(x, lengths))
         if self.convolution is not None:
             x = self.convolution(x)  # (batch, steps, conv_channels)
         if self.patches is not None:
             x, lengths = self.patches(x, lengths)  # (batch, patches, hidden)
-        return self.recurrent(x, lengths)
+        return self.recurrent(x, lengths, final_only=final_only)

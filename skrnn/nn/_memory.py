@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skrnn.nn._recurrent import LayerOutputs, State, join
+from skrnn.nn._recurrent import LayerOutputs
+from skrnn.nn._reference import State, join
 
 
 @dataclass(frozen=True)

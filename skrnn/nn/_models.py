@@ -97,10 +97,10 @@ class SequenceModel(nn.Module):
 
     def outputs(self, x: Tensor | TokenBatch, lengths: Tensor | None = None) -> Tensor:
         """What the head gives: without a field all there is, else the scores of each step by itself."""
-        encoded = self.encode(x, lengths)
+        encoded = self.encode(x, lengths, final_only=self.pooling is not None and self.pooling.kind == "last")
         outputs: Tensor = self.head(encoded.steps() if self.pooling is None else self.pooling(encoded))
         return outputs
 
-    def encode(self, x: Tensor | TokenBatch, lengths: Tensor | None) -> LayerOutputs:
+    def encode(self, x: Tensor | TokenBatch, lengths: Tensor | None, *, final_only: bool = False) -> LayerOutputs:
         """What the encoder gives for each row."""
-        return self.encoder(as_vectors(x, self.embedding), lengths)
+        return self.encoder(as_vectors(x, self.embedding), lengths, final_only=final_only)

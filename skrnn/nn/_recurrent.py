@@ -1,25 +1,18 @@
-"""Recurrent layers over sequences of unequal length, in one or both directions, exact to the last step.
-
-Short sequences stand at the front of their row and are followed by padding. A recurrence only looks back, so what
-comes after the last valid step changes nothing before it: the forward direction needs no mask at all, only the right
-last step; the backward direction runs over each row reversed within its own length.
-"""
+"""Recurrent layers over sequences of unequal length, in one or both directions, exact to the last step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skrnn.nn._dropout import Dropout
-
-State = tuple[Tensor, ...]
-"""The state of one layer and direction, (h,) or for an LSTM (h, carry), each (batch, hidden)."""
+from skrnn.nn._fused import has_kernels, run_fused, weights_of
+from skrnn.nn._reference import Direction, State, join, run_directions, torch_direction
+from skrnn.nn._unrolled import run_unrolled
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn": nn.RNN,
@@ -29,36 +22,38 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {
 }
 N_GATES = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 FORGET_GATE = 1  # of torch's order i, f, g, o
+KERNELS = ("auto", "torch", "fused")
 
 
 @dataclass(frozen=True)
 class LayerOutputs:
-    """What the last layer of a stack gives, step by step.
+    """What the last layer of a stack gives.
 
     Attributes
     ----------
-    directions : list of Tensor of shape (batch, steps, hidden)
-        The outputs of each direction, in the order in which it reads.
-    carries : list of Tensor of shape (batch, hidden)
-        The carry state of each direction of an LSTM after the last step of the batch, else empty. Exact for rows
-        that are as long as the batch.
+    sequence : Tensor of shape (batch, steps, features), or None
+        The outputs of all directions where the step stands in the input; None when only the final state was asked for.
+    finals : list of State
+        The state of each direction after the last valid step (backward: after the first). The carry of an LSTM is
+        exact for rows that are as long as the batch; with ``keep_states`` of `RecurrentStack` for all.
     lengths : LongTensor of shape (batch,) or None
-    reversal : LongTensor of shape (batch, steps) or None
-        From `reversed_steps`, where there is a backward direction and lengths differ.
     states : list of State
-        With ``keep_states`` of `RecurrentStack`, the state after the last valid step: layer by layer, forward before
-        backward.
+        With ``keep_states`` those of all layers: layer by layer, forward before backward.
     """
 
-    directions: list[Tensor]
-    carries: list[Tensor]
+    sequence: Tensor | None
+    finals: list[State]
     lengths: Tensor | None
-    reversal: Tensor | None
     states: list[State] = field(default_factory=list)
+
+    @property
+    def carries(self) -> list[Tensor]:
+        """The carry state of each direction of an LSTM, (batch, hidden), else empty."""
+        return [state[1] for state in self.finals if len(state) > 1]
 
     def final(self) -> Tensor:
         """The state after the last valid step; of the backward direction, after the first: (batch, features)."""
-        return join([last_step(direction, self.lengths) for direction in self.directions])
+        return join([state[0] for state in self.finals])
 
     def final_and_carry(self) -> Tensor:
         """The final state, and for an LSTM its carry state beside it: (batch, features) or (batch, 2 * features)."""
@@ -66,14 +61,14 @@ class LayerOutputs:
 
     def steps(self) -> Tensor:
         """All outputs in the order of the input, (batch, steps, features); beyond a row's length any number."""
-        forward, *backward = self.directions
-        return join([forward, *(reverse(direction, self.reversal) for direction in backward)])
+        assert self.sequence is not None
+        return self.sequence
 
     def valid(self) -> Tensor | None:
         """Which steps are no padding, (batch, steps); None when all are valid."""
         if self.lengths is None:
             return None
-        steps = torch.arange(self.directions[0].shape[1], device=self.lengths.device)
+        steps = torch.arange(self.steps().shape[1], device=self.lengths.device)
         return steps < self.lengths[:, None]
 
 
@@ -92,7 +87,8 @@ class RecurrentStack(nn.Module):
     keep_states : bool
         Keep the state of each layer after the last valid step, for a decoder that begins there.
     kernel : {"auto", "torch", "fused"}
-        What runs the layers. "torch": torch's own, the reference.
+        What runs the layers. "torch": nn.RNN, nn.LSTM or nn.GRU, the reference. Else the compiled kernels where they
+        can (see `runs_fused`), and elsewhere the loops of `nn._unrolled`, for an LSTM torch's.
     """
 
     def __init__(
@@ -109,6 +105,7 @@ class RecurrentStack(nn.Module):
         kernel: str = "auto",
     ) -> None:
         super().__init__()
+        self.cell = cell
         self.kernel = kernel
         n_directions = 2 if bidirectional else 1
         self.output_size = n_directions * hidden_size
@@ -123,7 +120,14 @@ class RecurrentStack(nn.Module):
         for recurrence in self.recurrences:
             initialise(recurrence, cell, generator)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, initial: Sequence[State] | None = None) -> LayerOutputs:
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        initial: Sequence[State] | None = None,
+        *,
+        final_only: bool = False,
+    ) -> LayerOutputs:
         """Return the outputs of the last layer.
 
         Parameters
@@ -134,84 +138,55 @@ class RecurrentStack(nn.Module):
             Valid steps of each row; None when all are valid.
         initial : sequence of State or None
             Where each layer and direction begins, in the order of `recurrences`; None means zeros.
+        final_only : bool
+            The outputs of the single steps are of no interest, which saves time.
         """
-        reversal = None
-        if self.n_directions == 2 and lengths is not None:
-            reversal = reversed_steps(lengths, x.shape[1])
         states: list[State] = []
-        last_layer = len(self.recurrences) - self.n_directions
-        for layer in range(0, last_layer, self.n_directions):
-            directions, carries, after = self.run_layer(layer, x, lengths, reversal, initial)
-            states += after
-            x = self.dropout(LayerOutputs(directions, carries, lengths, reversal).steps())  # (batch, steps, features)
-        directions, carries, after = self.run_layer(last_layer, x, lengths, reversal, initial)
-        return LayerOutputs(directions, carries, lengths, reversal, states + after)
+        n_directions, n_recurrences = self.n_directions, len(self.recurrences)
+        for first in range(0, n_recurrences, n_directions):
+            is_last = first + n_directions == n_recurrences
+            begin = None if initial is None else initial[first : first + n_directions]
+            outputs, finals = self.run_layer(first, x, lengths, begin, wants_steps=not (is_last and final_only))
+            if self.keep_states:
+                states += finals
+            if not is_last:
+                assert outputs is not None
+                x = self.dropout(outputs)  # (batch, steps, features)
+        return LayerOutputs(outputs, finals, lengths, states)
 
     def run_layer(
         self,
-        layer: int,
+        first: int,
         x: Tensor,
         lengths: Tensor | None,
-        reversal: Tensor | None,
-        initial: Sequence[State] | None,
-    ) -> tuple[list[Tensor], list[Tensor], list[State]]:
-        """Outputs (batch, steps, hidden), LSTM carries (batch, hidden) and kept states of each direction of a layer."""
-        outputs: list[Tensor] = []
-        carries: list[Tensor] = []
-        states: list[State] = []
-        for direction in range(self.n_directions):
-            recurrence = self.recurrences[layer + direction]
-            begin = None if initial is None else as_torch_takes_it(initial[layer + direction])
-            read = x if direction == 0 else reverse(x, reversal)
-            if self.keep_states and lengths is not None and isinstance(recurrence, nn.LSTM):
-                output, state = run_packed(recurrence, read, lengths, begin)  # the carry exists at the end only
-            else:
-                output, state = recurrence(read, begin)
-            outputs.append(output)
-            if isinstance(state, tuple):
-                carries.append(state[1][0])  # (batch, hidden)
-            if self.keep_states:
-                final = last_step(output, lengths)
-                states.append((final, carries[-1]) if isinstance(state, tuple) else (final,))
-        return outputs, carries, states
+        begin: Sequence[State] | None,
+        *,
+        wants_steps: bool,
+    ) -> tuple[Tensor | None, list[State]]:
+        """Outputs (batch, steps, features) and final states of the layer that begins with recurrence `first`."""
+        layer = list(self.recurrences)[first : first + self.n_directions]
+        if self.kernel != "torch" and runs_fused(x):
+            return run_fused(layer, self.cell, x, lengths, begin, wants_steps=wants_steps)
+        directions = [self._direction(recurrence) for recurrence in layer]
+        return run_directions(directions, x, lengths, begin, wants_steps=wants_steps)
+
+    def _direction(self, recurrence: nn.Module) -> Direction:
+        """What runs a recurrence where the kernels do not."""
+        if self.kernel == "torch" or self.cell == "lstm":  # oneDNN's LSTM is fast by itself
+            return torch_direction(recurrence, exact_carry=self.keep_states and self.cell == "lstm")
+
+        def run(x: Tensor, lengths: Tensor | None, begin: State | None) -> tuple[Tensor, State]:
+            outputs, h = run_unrolled(self.cell, x, weights_of(recurrence), None if begin is None else begin[0])
+            return outputs, (h,)
+
+        return run
 
 
-def as_torch_takes_it(state: State) -> Tensor | tuple[Tensor, ...]:
-    """A state with torch's axis of layers in front: a tuple for an LSTM, else h alone."""
-    with_axis = tuple(part[None].contiguous() for part in state)  # (1, batch, hidden)
-    return with_axis if len(with_axis) > 1 else with_axis[0]
-
-
-def run_packed(recurrence: nn.Module, x: Tensor, lengths: Tensor, begin: Any) -> tuple[Tensor, Any]:
-    """Run each row for its own length only, so that the state is the one after its last valid step."""
-    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    output, state = recurrence(packed, begin)
-    return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0], state
-
-
-def join(directions: list[Tensor]) -> Tensor:
-    """Directions side by side on the last axis."""
-    return directions[0] if len(directions) == 1 else torch.cat(directions, dim=-1)
-
-
-def last_step(outputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """The output at each row's last valid step, (batch, hidden)."""
-    if lengths is None:
-        return outputs[:, -1]
-    return outputs[torch.arange(len(outputs), device=outputs.device), lengths - 1]
-
-
-def reversed_steps(lengths: Tensor, n_steps: int) -> Tensor:
-    """For each row the steps in reverse order within its length, padding staying behind, (batch, steps)."""
-    steps = torch.arange(n_steps, device=lengths.device)
-    return torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
-
-
-def reverse(x: Tensor, reversal: Tensor | None) -> Tensor:
-    """Reverse the steps of every row of x (batch, steps, channels), within its length when `reversal` is given."""
-    if reversal is None:
-        return x.flip(1)
-    return x.gather(1, reversal[..., None].expand(-1, -1, x.shape[2]))
+def runs_fused(x: Tensor) -> bool:
+    """Whether the kernels can take x: float32, on the CPU, in plain training or prediction."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return has_kernels()
 
 
 @torch.no_grad()

@@ -196,13 +196,13 @@ class Seq2SeqModel(nn.Module):
     def _decode(self, x: Tensor | TokenBatch, lengths: Tensor | None, horizon: int, **how: Any) -> Decoded:
         """Parameters (rows, segments, size, outputs, n_parameters), and the attention."""
         series, lengths = self._split_channels(x, lengths)  # (rows, steps, channels)
-        outputs = self.encoder(series, lengths)
+        outputs = self.encoder(series, lengths, final_only=not self.attends)
         start = own_past(series, lengths, self.target_channels, self.segment_size)
         if self.start is not None:
             known = torch.tensor([channel >= 0 for channel in self.target_channels], device=series.device)
             start = torch.where(known, start, self.start)
-        steps = outputs.steps() if self.attends else None
-        memory = Memory(outputs.final(), self.bridge(outputs), steps, outputs.valid(), start)
+        steps, valid = (outputs.steps(), outputs.valid()) if self.attends else (None, None)
+        memory = Memory(outputs.final(), self.bridge(outputs), steps, valid, start)
         future = series.new_zeros(len(series), max(horizon, self.horizon), 0)  # fewer steps are cut off afterwards
         if self.future_channels:
             future = last_steps(series, lengths, self.horizon)[..., self.future_channels]
