@@ -21,6 +21,7 @@ Inputs = dict[str, Any]
 the targets, (batch, [steps,] n_columns), and "units" one that broadcasts to it; "loss" holds what else a loss asks for,
 by the names of its arguments. Of tokens "x" is a `TokenBatch`."""
 
+TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 MOST_STEPS = 2**17  # of a batch that is only predicted: one long text among many is not to fill the memory
 CHUNK = 32  # batches whose rows are sorted by length together: enough to leave little padding, and still a mixture
 
@@ -93,13 +94,14 @@ class SequenceDataset(torch.utils.data.Dataset):
         self.window_scaling = scaling.window
         every_channel = len(scaling.channels) == sequences.n_channels
         self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(device)
-        self.spread, self.smallest = (
-            torch.from_numpy(sizes[scaling.channels]).to(device, dtype) for sizes in (scaling.spread, scaling.smallest)
-        )
+        if scaling.window is not None:
+            self.spread, self.smallest = (
+                torch.from_numpy(sizes[scaling.channels]).to(device, dtype)
+                for sizes in (scaling.spread, scaling.smallest)
+            )
         self.values, self.weights, self.units = (
             None if array is None else torch.from_numpy(array).to(device, dtype) for array in (values, weights, units)
         )
-
         self.for_loss = {name: torch.from_numpy(array).to(device, dtype) for name, array in (for_loss or {}).items()}
 
     def __len__(self) -> int:

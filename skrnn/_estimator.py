@@ -1,9 +1,8 @@
-"""What all estimators with a net share: the one fit and the one raw prediction."""
+"""What all estimators with a net share: the one fit."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import nn
 
 from skrnn._batches import (
     MOST_STEPS,
+    TORCH_DTYPES,
     BatchIterator,
     SequenceDataset,
     embedding_sizes,
@@ -25,7 +25,8 @@ from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet, unchanged_on_error
 from skrnn._net_params import check_net_params, same
 from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
-from skrnn._prediction import PREDICTED_AT_ONCE, economical_order, in_rows, in_rows_and_steps, run_in_batches
+from skrnn._predicting_estimator import PredictingEstimator
+from skrnn._prediction import PREDICTED_AT_ONCE
 from skrnn._runtime import (
     resolve_device,
     resolve_dtype,
@@ -33,29 +34,22 @@ from skrnn._runtime import (
     thread_count,
     torch_threads,
 )
-from skrnn._sequence_estimator import SequenceEstimator
 from skrnn._training_report import history_table, lr_advice, warn_of_training
-from skrnn._validation import Sequences
 from skrnn.callbacks import BestWeights, ProgressBar
 
-TORCH_DTYPES = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
 LARGEST_SEED = 2**31 - 1
 TINY = 1e-9  # what adding up shares of an epoch may be off by
 
 
-class RecurrentEstimator(SequenceEstimator):
-    """Abstract: an estimator that holds skorch nets as `nets_`, the first as `net_`, and trains them on sequences.
+class RecurrentEstimator(PredictingEstimator):
+    """Abstract: an estimator that trains its nets on sequences.
 
     A subclass defines `__init__` with every parameter written out, `_module`, `_criterion`, and the public methods;
     it calls `_fit_nets` once with labelled sequences and `_raw_predict` for outputs in the target's units.
     """
 
-    net_: RecurrentNet
-    nets_: list[RecurrentNet]
     _aligns_targets = False  # whether a target is scaled as the channel that it is the future of, at each step alike
     return_sequences = False  # a parameter of estimators that can have a target for each step
-    _by_step: bool  # as fitted: whether there is an output for each step
-    _central: int | None  # as fitted: of quantiles, the position of the one that is the forecast
 
     # -- what a subclass defines -----------------------------------------------------------------------------------
 
@@ -361,39 +355,3 @@ class RecurrentEstimator(SequenceEstimator):
         """Warn of a training that diverged, or that was cut short while the loss still fell."""
         for net in self.nets_:
             warn_of_training(net)
-
-    # -- prediction ------------------------------------------------------------------------------------------------
-
-    def _raw_predict(self, sequences: Sequences) -> np.ndarray:
-        """Outputs in the target's units, the mean over the nets: (n_samples, [n_steps,] n_columns[, n_quantiles])."""
-        return np.mean(self._predictions_of_nets(sequences), axis=0)
-
-    def _predictions_of_nets(self, sequences: Sequences) -> list[np.ndarray]:
-        """Outputs of each net in the target's units, float64."""
-        axes = {"by_step": self._by_step, "quantiles": self._central is not None}
-        return [self._scaling.restore(self._outputs(net, sequences), sequences, **axes) for net in self.nets_]
-
-    def _outputs(self, net: RecurrentNet, sequences: Sequences) -> np.ndarray:
-        """What the module gives, (n_samples, [n_steps,] ...) in standardised units, float64."""
-        order = economical_order(sequences)
-        parts = self._run(net, sequences, net.module_, [order])
-        return in_rows_and_steps(parts, order, sequences.n_steps) if self._by_step else in_rows(parts, order)
-
-    def _run(
-        self,
-        net: RecurrentNet,
-        sequences: Sequences,
-        function: Callable[..., torch.Tensor],
-        groups: list[np.ndarray] | None = None,
-    ) -> list[np.ndarray]:
-        """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
-        device = net.device  # the CPU, where a net of a GPU was unpickled without one
-        base = standardized_base(sequences, self._scaling.inputs, self.dtype_, device)
-        dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_])
-        net.module_.eval()
-        with torch_threads(thread_count(self.hidden_size)):
-            return run_in_batches(function, dataset, groups or [np.arange(len(sequences))])
-
-    def _point_forecast(self, values: np.ndarray) -> np.ndarray:
-        """One number for each target: of quantiles (the last axis) the one nearest to the median."""
-        return values if self._central is None else values[..., self._central]

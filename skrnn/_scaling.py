@@ -54,18 +54,16 @@ class InputScaling:
         out = np.zeros((len(base) + extra_rows, base.shape[1]), dtype)
         for begin in range(0, len(base), ROWS_AT_ONCE):
             block = slice(begin, min(begin + ROWS_AT_ONCE, len(base)))
-            # float64 until it is stored; padding rows become 0 and are masked by length in every batch
-            out[block] = np.nan_to_num((base[block] - self.mean) / self.scale)
+            x = (base[block] - self.mean) / self.scale  # float64 until it is stored
+            # padding rows stay 0, as do others that are not finite and that no sequence reads
+            np.copyto(out[block], x, where=np.isfinite(x), casting="same_kind")
         return out
 
     def window_values(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Centre and size of each window in standardised units, both (n_samples, n_scaled_channels), float64."""
-        base, mean, scale = (
-            sequences.base[:, self.channels],
-            self.mean[self.channels],
-            self.scale[self.channels],
-        )
-        last = (base[sequences.first if self.window == "first" else sequences.last] - mean) / scale
+        base, mean, scale = sequences.base, self.mean[self.channels], self.scale[self.channels]
+        taken_off = sequences.first if self.window == "first" else sequences.last
+        last = (base[taken_off[:, None], self.channels] - mean) / scale
         if self.window in SHIFTS:
             return last, np.ones_like(last)
         center, size = np.empty_like(last), np.empty_like(last)
@@ -75,7 +73,7 @@ class InputScaling:
             block = slice(begin, begin + at_once)
             length = sequences.lengths[block, None]  # (block, 1)
             row = np.minimum(sequences.first[block, None] + steps, len(base) - 1)
-            x = (base[row] - mean) / scale  # (block, n_steps, n_scaled_channels)
+            x = (base[row[..., None], self.channels] - mean) / scale  # (block, n_steps, n_scaled_channels)
             valid = (steps < length)[..., None]
             center[block] = np.where(valid, x, 0).sum(axis=1) / length
             variance = (np.where(valid, x - center[block][:, None], 0) ** 2).sum(axis=1) / length
@@ -176,12 +174,14 @@ def target_rows(
     channels : ndarray of int, shape (n_columns,)
         The channel whose future each column is, -1 where it is none (offset 0, unit 1).
     """
-    follows = np.isin(channels, inputs.channels)
-    if inputs.window is None or not follows.any():
+    if inputs.window is None:
+        return None
+    position = np.minimum(np.searchsorted(inputs.channels, channels), len(inputs.channels) - 1)
+    follows = inputs.channels[position] == channels
+    if not follows.any():
         return None
     center, size = inputs.window_values(sequences)  # (n_samples, n_scaled_channels)
     mean, scale = inputs.mean[inputs.channels], inputs.scale[inputs.channels]
-    position = np.searchsorted(inputs.channels, np.where(follows, channels, inputs.channels[0]))
     offset = np.where(follows, (center * scale + mean)[:, position], 0.0)
     unit = np.where(follows, (size * (1.0 if inputs.window in SHIFTS else scale))[:, position], 1.0)
     return offset, unit

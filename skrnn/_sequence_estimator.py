@@ -13,9 +13,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skrnn._column_names import warn_about_columns
 from skrnn._net_params import is_nested
 from skrnn._validation import (
+    FLOATS,
     Sequences,
+    all_finite,
     check_no_texts,
     check_sequences,
+    is_plain,
     is_sequence_input,
     series_of_single_steps,
     table_sequences,
@@ -139,10 +142,16 @@ class SequenceEstimator(BaseEstimator):
                 f"X must be 3-D (n_samples, n_steps, n_channels), a list of sequences or a 2-D table, "
                 f"got shape {X.shape}."
             )
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        if reset or not self._needs_no_check(X):
+            X = validate_data(self, X, dtype=list(FLOATS), reset=reset)
         if reset and columns is not None:
             warn_about_columns(columns, self.n_channels)
         return table_sequences(X, self.n_channels)
+
+    def _needs_no_check(self, X: Any) -> bool:
+        """Whether scikit-learn's check of a table would find nothing to say or to change."""
+        unnamed = not hasattr(self, "feature_names_in_")  # else X should have had names
+        return unnamed and is_plain(X, ndim=2) and X.shape[1] == self.n_features_in_ and all_finite(X)
 
     def _expected_channels(self, layout: str) -> int:
         if layout != self._layout:
@@ -194,7 +203,8 @@ class SequenceEstimator(BaseEstimator):
         return np.array(positions)
 
     def _checked_for_prediction(self, X: Any) -> Sequences:
-        check_is_fitted(self)
+        if not hasattr(self, "nets_"):
+            check_is_fitted(self)
         return self._check_X(X, reset=False)
 
     def _sequences_for_nets(self, X: Any) -> Sequences:

@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_array
 from skrnn._embedded_tokens import EmbeddedTokens, TokenIds
 from skrnn._sequences import Windows
 
+FLOATS = (np.float64, np.float32)
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -89,6 +91,15 @@ class Sequences:
             cut["tokens"] = self.tokens[rows]
         return replace(self, **cut)
 
+    def without_unread_rows(self) -> Sequences:
+        """The same sequences over a base that begins and ends with rows that they read, a view."""
+        if len(self.base) <= len(self) * self.n_steps:  # no more than sequences of their own would have
+            return self
+        oldest, newest = self.first.min(), self.last.max()
+        segment = None if self.segment is None else self.segment - oldest
+        base = self.base[oldest : newest + 1]
+        return replace(self, base=base, first=self.first - oldest, last=self.last - oldest, segment=segment)
+
     def row_weights(self, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """How often each base row is read, each reading counted with the weight of its sample, shape (n_rows,)."""
         n_rows = len(self.base)
@@ -121,9 +132,8 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
         sequences = _from_tokens(X)
     elif getattr(X, "ndim", None) == 3:
         windows = windows_of_view(X) if isinstance(X, np.ndarray) else None
-        if windows is None:
-            floats = [np.float64, np.float32]
-            X = check_array(X, allow_nd=True, dtype=floats, ensure_all_finite=False, input_name="X")
+        if windows is None and not is_plain(X, ndim=3):
+            X = check_array(X, allow_nd=True, dtype=list(FLOATS), ensure_all_finite=False, input_name="X")
         sequences = _from_block(X) if windows is None else _from_windows(windows)
     else:
         sequences = _from_ragged(X)
@@ -135,6 +145,19 @@ def check_sequences(X: Any, *, n_channels: int | None = None) -> Sequences:
     if sequences.tokens is None:
         _check_finite(sequences)
     return sequences
+
+
+def is_plain(X: Any, *, ndim: int) -> bool:
+    """Whether X is an array that scikit-learn's check of types and shapes would leave as it is.
+
+    That check takes longer than a small net does for one row.
+    """
+    return type(X) is np.ndarray and X.ndim == ndim and X.size > 0 and X.dtype in FLOATS
+
+
+def all_finite(X: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite."""
+    return bool(np.isfinite(X).all())
 
 
 def is_sequence_input(X: Any) -> bool:
@@ -237,13 +260,12 @@ def windows_of_view(X: np.ndarray) -> Windows | None:
         return None
     n_rows = (n_samples - 1) * stride + n_steps
     base = np.lib.stride_tricks.as_strided(X, (n_rows, n_channels), (step_stride, channel_stride), writeable=False)
-    if base.dtype not in (np.float32, np.float64):
+    if base.dtype not in FLOATS:
         base = base.astype(np.float64)  # of the base, which is much smaller than the windows
-    padding = 0
-    while padding < n_steps and np.isnan(base[padding]).all():
-        padding += 1
-    if padding == n_steps or np.isnan(base[-1]).all():  # windows of padding only, or padding behind: not as windows
+    is_padding = np.isnan(base[:n_steps]).all(axis=1)
+    if is_padding.all() or np.isnan(base[-1]).all():  # windows of padding only, or padding behind: not as windows
         return None
+    padding = is_padding.argmin()
     ends = np.arange(n_samples) * stride + n_steps - 1
     # the same number for every sample: a view of one number, not one for each sample
     starts, series = (np.broadcast_to(np.int64(constant), n_samples) for constant in (padding, 0))
@@ -260,7 +282,7 @@ def series_of_single_steps(sequences: Sequences) -> Sequences:
 
 
 def _from_windows(windows: Windows) -> Sequences:
-    base = windows.base if windows.base.dtype in (np.float32, np.float64) else windows.base.astype(np.float64)
+    base = windows.base if windows.base.dtype in FLOATS else windows.base.astype(np.float64)
     last = np.asarray(windows.ends, dtype=np.int64)
     segment = np.asarray(windows.starts, dtype=np.int64)
     _check_not_empty(len(last))
@@ -284,13 +306,16 @@ def _from_tokens(tokens: EmbeddedTokens) -> Sequences:
 def _from_block(X: np.ndarray) -> Sequences:
     n_samples, n_steps, n_channels = X.shape
     _check_not_empty(n_samples)
-    valid = ~np.isnan(X).all(axis=2)  # (n_samples, n_steps)
-    _check_not_padding_only(valid.any(axis=1))
-    offset = np.arange(n_samples) * n_steps
-    padding = valid.argmax(axis=1)
-    last = offset + n_steps - 1 - valid[:, ::-1].argmax(axis=1)
     base = X.reshape(n_samples * n_steps, n_channels)
-    return Sequences(base, offset + padding, last, n_steps, padding=padding)
+    first = np.arange(n_samples) * n_steps
+    last, padding = first + n_steps - 1, np.zeros(n_samples, dtype=np.int64)
+    is_nan = np.isnan(X)
+    if is_nan.any() or not X.size:
+        valid = ~is_nan.all(axis=2)  # (n_samples, n_steps)
+        _check_not_padding_only(valid.any(axis=1))
+        padding = valid.argmax(axis=1)
+        first, last = first + padding, last - valid[:, ::-1].argmax(axis=1)
+    return Sequences(base, first, last, n_steps, padding=padding)
 
 
 def _from_ragged(X: Any) -> Sequences:
@@ -319,7 +344,7 @@ def _from_ragged(X: Any) -> Sequences:
     lengths = np.array([len(array) for array in arrays])
     try:
         base = np.concatenate(arrays)
-        base = base if base.dtype in (np.float32, np.float64) else base.astype(np.float64)
+        base = base if base.dtype in FLOATS else base.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The sequences of X must hold numbers only: {error}.") from error
     last = np.cumsum(lengths) - 1
@@ -374,9 +399,10 @@ def _check_finite(sequences: Sequences, rows_at_once: int = 65536) -> None:
     oldest, newest = int(sequences.first.min()), int(sequences.last.max())  # no sequence reads beyond these
     for begin in range(oldest, newest + 1, rows_at_once):
         end = min(begin + rows_at_once, newest + 1)
-        wrong = np.flatnonzero(~np.isfinite(base[begin:end]).all(axis=1)) + begin
-        if not len(wrong):
+        finite = np.isfinite(base[begin:end])
+        if finite.all():
             continue
+        wrong = np.flatnonzero(~finite.all(axis=1)) + begin
         used = sequences.row_weights()[wrong] > 0
         if not used.any():
             continue

@@ -20,6 +20,7 @@ LAYERS = [  # top first: a module imports only from the lines below its own, nev
     {"_supervised"},
     {"_inspection"},
     {"_estimator"},
+    {"_predicting_estimator"},
     {"_hyperparameters", "_net", "_prediction", "_sequence_estimator", "_training_report"},
     {"_naive_errors"},
     {"_batches", "callbacks", "_optimizer", "_teacher_forcing"},
