@@ -37,6 +37,19 @@ def has_kernels() -> bool:
     return True
 
 
+def step_kernels() -> Any:
+    """The module of compiled training steps."""
+    with _loading:
+        return _step_kernels()
+
+
+@cache
+def _step_kernels() -> Any:
+    with _announced():
+        from skrnn.nn import _step_kernels as module
+    return module
+
+
 def kernels() -> Any:
     """The module of compiled kernels, ready to run.
 

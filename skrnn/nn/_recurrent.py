@@ -106,6 +106,7 @@ class RecurrentStack(nn.Module):
     ) -> None:
         super().__init__()
         self.cell = cell
+        self.n_layers = n_layers
         self.kernel = kernel
         n_directions = 2 if bidirectional else 1
         self.output_size = n_directions * hidden_size
