@@ -10,9 +10,11 @@ import numpy as np
 from skrnn._holdout import check_validation
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option, is_number
+from skrnn._runtime import resolve_device, resolve_dtype
+from skrnn.nn._fused import has_kernels
 from skrnn.nn._losses import central_quantile, is_loss_class
 from skrnn.nn._pooling import POOLINGS
-from skrnn.nn._recurrent import CELLS
+from skrnn.nn._recurrent import CELLS, KERNELS
 
 QUANTILES = (0.1, 0.5, 0.9)
 FAR_FROM_MEDIAN = 0.1
@@ -27,7 +29,7 @@ def check_net_hyperparameters(estimator: Any) -> None:
     for name in ("hidden_size", "n_layers", "patch_size", "n_nets", "max_epochs", "n_iter_no_change"):
         if name in values:
             check_int(name, values[name], low=1)
-    for name in ("conv_channels", "n_channels", "max_steps", "validate_every"):
+    for name in ("conv_channels", "n_channels", "max_steps", "validate_every", "n_threads"):
         if values[name] is not None:
             check_int(name, values[name], low=1)
     for name in COUNTS_OF_NET_PARAMS:
@@ -59,6 +61,7 @@ def check_net_hyperparameters(estimator: Any) -> None:
     check_validation(values["validation"])
     if not is_optimizer_class(values["optimizer"]):
         check_option("optimizer", values["optimizer"], tuple(OPTIMIZERS), also=", or a torch optimizer class")
+    _check_machine(values)
     n_features = values["hidden_size"] * (1 + values["bidirectional"]) * (1 + (pooling == "mean_max"))
     if values["layer_norm"] and n_features == 1:
         raise ValueError("layer_norm=True makes a single feature 0, so hidden_size must be at least 2, got 1.")
@@ -66,6 +69,22 @@ def check_net_hyperparameters(estimator: Any) -> None:
         raise ValueError(
             f"return_sequences=True predicts at each step, but patch_size={estimator.patch_size} makes one step of "
             f"{estimator.patch_size}. Set patch_size=1, or return_sequences=False."
+        )
+
+
+def _check_machine(values: dict[str, Any]) -> None:
+    """Raise ValueError for parameters that ask for what this machine lacks."""
+    check_option("kernel", values["kernel"], KERNELS)
+    if values["kernel"] == "fused" and not has_kernels():
+        raise ValueError(
+            "kernel='fused' needs numba, which is not installed (or does not work here). Run "
+            "`pip install \"skrnn[fast]\"`, or set kernel='auto'."
+        )
+    check_option("amp", values["amp"], ("bf16", None))
+    if values["amp"] is not None and values["device"] != "auto" and resolve_device(values["device"]) == "cpu":
+        raise ValueError(
+            f"amp={values['amp']!r} is mixed precision on a GPU, got device={values['device']!r}. Set device='cuda', "
+            "or amp=None."
         )
 
 
@@ -136,7 +155,7 @@ def warn_of_idle_hyperparameters(estimator: Any, *, judged: bool, given: bool) -
 
 
 def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str]:
-    messages: list[str] = estimator._idle_parameters()
+    messages: list[str] = [*estimator._idle_parameters(), *_idle_on_this_machine(estimator)]
     if estimator.dropout and estimator.n_layers == 1:
         messages.append(
             f"dropout={estimator.dropout} acts between layers, and n_layers=1 has no such place. Set n_layers=2 or "
@@ -158,4 +177,19 @@ def _idle_hyperparameters(estimator: Any, judged: bool, given: bool) -> list[str
             "lr_schedule='plateau' has no validation loss to watch, so it watches the training loss. Set "
             "early_stopping=True, or pass X_val and y_val."
         )
+    return messages
+
+
+def _idle_on_this_machine(estimator: Any) -> list[str]:
+    device = resolve_device(estimator.device)
+    dtype = resolve_dtype(estimator.dtype, device=device, one_batch=False)
+    messages = []
+    if estimator.kernel == "fused" and (device != "cpu" or dtype == np.float64):
+        reason = f"dtype={estimator.dtype!r}" if device == "cpu" else f"device={estimator.device!r}"
+        messages.append(
+            f"kernel='fused' does nothing, since it is for float32 on the CPU, and {reason}. torch's own layers run."
+        )
+    if estimator.amp is not None and (device == "cpu" or dtype == np.float64):
+        reason = "device='auto' found no GPU" if device == "cpu" else f"dtype={estimator.dtype!r} asks for float64"
+        messages.append(f"amp={estimator.amp!r} does nothing, since {reason}.")
     return messages

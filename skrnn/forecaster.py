@@ -171,6 +171,17 @@ class Seq2SeqForecaster(UncertainEstimator):
         2017); their spread comes with ``predict(X, return_std=True)``.
     warm_start : bool, default=False
         Begin with the weights (and the standardisation) of the former fit.
+    kernel : {"auto", "torch", "fused"}, default="auto"
+        What runs the recurrent layers. "torch" is torch's own, the reference. "fused" is compiled for this machine by
+        numba (``pip install "skrnn[fast]"``) and several times faster, on the CPU in float32; elsewhere torch's are
+        taken. They agree to about six digits. "auto" is "fused" where numba is installed; without it rnn and gru run
+        in a loop faster than torch's.
+    n_threads : int or None, default=None
+        CPU threads of one fit or prediction. None: one in a worker of joblib, loky or dask and for small nets, else
+        as many as torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides).
+    amp : {"bf16"} or None, default=None
+        "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights,
+        loss and predictions stay float32.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where the net runs; "auto" takes a GPU where there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -319,6 +330,9 @@ class Seq2SeqForecaster(UncertainEstimator):
         calibration_fraction: float | None = None,
         n_nets: int = 1,
         warm_start: bool = False,
+        kernel: str = "auto",
+        n_threads: int | None = None,
+        amp: str | None = None,
         device: str = "cpu",
         dtype: Any = "auto",
         random_state: Any = None,
@@ -364,6 +378,9 @@ class Seq2SeqForecaster(UncertainEstimator):
         self.calibration_fraction = calibration_fraction
         self.n_nets = n_nets
         self.warm_start = warm_start
+        self.kernel = kernel
+        self.n_threads = n_threads
+        self.amp = amp
         self.device = device
         self.dtype = dtype
         self.random_state = random_state
@@ -573,7 +590,8 @@ class Seq2SeqForecaster(UncertainEstimator):
 
     def _module(self) -> tuple[type[Seq2SeqModel], dict[str, Any]]:
         names = ("cell", "hidden_size", "n_layers", "bidirectional", "dropout", "input_dropout", "conv_channels")
-        args = {name: getattr(self, name) for name in (*names, "patch_size", "layer_norm", "decoder", "linear_skip")}
+        others = ("patch_size", "layer_norm", "decoder", "linear_skip", "kernel")
+        args = {name: getattr(self, name) for name in (*names, *others)}
         kind = self._distribution.kind
         return Seq2SeqModel, {
             **args,

@@ -61,7 +61,7 @@ class ParallelDecoder(nn.Module):
 
     Parameters
     ----------
-    cell, hidden_size, n_layers, dropout
+    cell, hidden_size, n_layers, dropout, kernel
         See `RecurrentStack`.
     memory_size, n_outputs, n_future : int
     n_segments, segment_size : int
@@ -77,6 +77,7 @@ class ParallelDecoder(nn.Module):
         hidden_size: int,
         n_layers: int,
         dropout: float,
+        kernel: str,
         memory_size: int,
         n_outputs: int,
         n_future: int,
@@ -92,7 +93,7 @@ class ParallelDecoder(nn.Module):
         self.position = nn.Parameter(torch.empty(n_segments, hidden_size))
         nn.init.xavier_uniform_(self.position, generator=generator)
         n_inputs = hidden_size + segment_size * n_future
-        self.recurrent = RecurrentStack(cell, n_inputs, hidden_size, n_layers, False, dropout, generator)
+        self.recurrent = RecurrentStack(cell, n_inputs, hidden_size, n_layers, False, dropout, generator, kernel=kernel)
         self.context = None if attention is None else Context(attention, hidden_size, memory_size, generator)
         self.head = SegmentHead(hidden_size, segment_size, n_outputs, emission, layer_norm, generator)
 
@@ -119,7 +120,7 @@ class AutoregressiveDecoder(nn.Module):
 
     Parameters
     ----------
-    cell, hidden_size, n_layers, dropout
+    cell, hidden_size, n_layers, dropout, kernel
         See `RecurrentStack`.
     memory_size, n_outputs, n_future : int
     segment_size : int
@@ -138,6 +139,7 @@ class AutoregressiveDecoder(nn.Module):
         hidden_size: int,
         n_layers: int,
         dropout: float,
+        kernel: str,
         memory_size: int,
         n_outputs: int,
         n_future: int,
@@ -164,7 +166,7 @@ class AutoregressiveDecoder(nn.Module):
         elif attention == "dot":
             self.context = Context(attention, hidden_size, memory_size, generator)
         self.recurrent = RecurrentStack(
-            cell, n_inputs, hidden_size, n_layers, False, dropout, generator, keep_states=True
+            cell, n_inputs, hidden_size, n_layers, False, dropout, generator, keep_states=True, kernel=kernel
         )
         self.head = SegmentHead(n_features, segment_size, n_outputs, emission, layer_norm, generator)
 

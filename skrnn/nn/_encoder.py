@@ -15,7 +15,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    cell, n_channels, hidden_size, n_layers, bidirectional, dropout, keep_states
+    cell, n_channels, hidden_size, n_layers, bidirectional, dropout, keep_states, kernel
         See `RecurrentStack`.
     input_dropout : float
         Share of the input values set to zero in training.
@@ -51,6 +51,7 @@ class Encoder(nn.Module):
         *,
         keep_states: bool = False,
         input_shift: float = 0.0,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
         self.input_shift = RandomShift(input_shift, generator)
@@ -64,7 +65,15 @@ class Encoder(nn.Module):
             self.patches = PatchEmbedding(n_channels, patch_size, hidden_size, generator)
             n_channels = hidden_size
         self.recurrent = RecurrentStack(
-            cell, n_channels, hidden_size, n_layers, bidirectional, dropout, generator, keep_states=keep_states
+            cell,
+            n_channels,
+            hidden_size,
+            n_layers,
+            bidirectional,
+            dropout,
+            generator,
+            keep_states=keep_states,
+            kernel=kernel,
         )
         self.output_size = self.recurrent.output_size
 

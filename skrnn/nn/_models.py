@@ -23,6 +23,8 @@ class SequenceModel(nn.Module):
         See `Encoder`, which has the next three and `input_shift` too.
     conv_channels, conv_kernel_size, patch_size, input_shift
         What stands in front of the recurrent layers.
+    kernel : {"auto", "torch", "fused"}
+        See `RecurrentStack`.
     n_outputs : int
     pooling : str or None
         See `Pooling`. None keeps the steps.
@@ -55,6 +57,7 @@ class SequenceModel(nn.Module):
         n_quantiles: int | None = None,
         input_shift: float = 0.0,
         crf: bool = False,
+        kernel: str = "auto",
         embedding: EmbeddingSizes | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
@@ -76,6 +79,7 @@ class SequenceModel(nn.Module):
             patch_size,
             generator,
             input_shift=input_shift,
+            kernel=kernel,
         )
         n_features = self.encoder.output_size
         self.pooling = None if pooling is None else Pooling(pooling, n_features, generator)

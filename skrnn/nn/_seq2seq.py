@@ -49,6 +49,8 @@ class Seq2SeqModel(nn.Module):
     emission : str
     n_parameters, central : int
         See `Emission`.
+    kernel : {"auto", "torch", "fused"}
+        See `RecurrentStack`.
     embedding : EmbeddingSizes or None
         Sequences are of tokens, whose vectors have `n_channels` values.
     seed : int
@@ -82,6 +84,7 @@ class Seq2SeqModel(nn.Module):
         emission: str = "point",
         n_parameters: int = 1,
         central: int = 0,
+        kernel: str = "auto",
         embedding: EmbeddingSizes | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
@@ -114,6 +117,7 @@ class Seq2SeqModel(nn.Module):
             patch_size,
             generator,
             keep_states=decoder != "direct",
+            kernel=kernel,
         )
         self.bridge = Bridge(cell, hidden_size, n_layers, bidirectional and decoder != "direct", generator)
         # steps beyond the horizon would never be trained
@@ -134,6 +138,7 @@ class Seq2SeqModel(nn.Module):
                 "hidden_size": hidden_size,
                 "n_layers": n_layers,
                 "dropout": dropout,
+                "kernel": kernel,
                 "memory_size": memory_size,
                 "n_outputs": n_series,
                 "n_future": n_future,

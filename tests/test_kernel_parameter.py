@@ -1,0 +1,117 @@
+"""`kernel`, `n_threads` and `amp`: what they may be, and that they reach the layers."""
+
+import numpy as np
+import pytest
+import torch
+
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger, _hyperparameters
+from skrnn.nn._fused import has_kernels
+from skrnn.nn._recurrent import RecurrentStack
+
+pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs
+
+SMALL = {"cell": "gru", "hidden_size": 3, "max_epochs": 2, "random_state": 0}
+needs_numba = pytest.mark.skipif(not has_kernels(), reason="needs numba")
+
+
+def data(n_samples=40):
+    X = np.random.RandomState(0).randn(n_samples, 5, 2)
+    return X, X[:, -1, 0]
+
+
+def stacks(model):
+    return [part for part in model.net_.module_.modules() if isinstance(part, RecurrentStack)]
+
+
+def fitted(estimator, **params):
+    X, y = data()
+    if estimator is Seq2SeqForecaster:
+        y = np.stack([y, -y, y], axis=1)
+        params = {"horizon": 3, **params}
+    if estimator in (RNNClassifier, SequenceTagger):
+        y = np.where(X[..., 0] > 0, "up", "down")
+        y = y[:, -1] if estimator is RNNClassifier else y.tolist()
+    return estimator(**SMALL, **params).fit(X, y)
+
+
+CASES = [
+    (RNNRegressor, {}, 1),
+    (RNNClassifier, {}, 1),
+    (SequenceTagger, {}, 1),
+    (Seq2SeqForecaster, {"decoder": "autoregressive"}, 2),
+    (Seq2SeqForecaster, {"decoder": "parallel"}, 2),
+    (Seq2SeqForecaster, {"decoder": "direct"}, 1),
+]
+
+
+@pytest.mark.parametrize("estimator, params, n_stacks", CASES, ids=str)
+def test_the_kernel_reaches_every_recurrent_layer(estimator, params, n_stacks):
+    for kernel in ("auto", "torch"):
+        model = fitted(estimator, **params, kernel=kernel)
+        assert [stack.kernel for stack in stacks(model)] == [kernel] * n_stacks
+
+
+@pytest.mark.parametrize("params", [{}, {"cell": "lstm", "bidirectional": True}, {"cell": "rnn_relu", "n_layers": 2}])
+def test_predictions_are_those_of_torchs_own_layers(params):
+    X, y = data()
+    ours, torchs = (
+        RNNRegressor(**SMALL | params, kernel=kernel, batch_size=7).fit(X, y).predict(X) for kernel in ("auto", "torch")
+    )
+    np.testing.assert_allclose(ours, torchs, rtol=1e-3, atol=1e-4)  # the last digits grow from step to step
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"kernel": "numba"}, "`kernel` must be one of 'auto', 'torch', 'fused', got 'numba'"),
+        ({"kernel": None}, "`kernel` must be one of"),
+        ({"n_threads": 0}, "`n_threads` must be an int of at least 1, got 0"),
+        ({"n_threads": 2.0}, "`n_threads` must be an int"),
+        ({"n_threads": True}, "`n_threads` must be an int"),
+        ({"amp": "fp16"}, "`amp` must be one of 'bf16', None, got 'fp16'"),
+        ({"amp": True}, "`amp` must be one of"),
+        ({"amp": "bf16"}, "amp='bf16' is mixed precision on a GPU, got device='cpu'. Set device='cuda', or amp=None"),
+        ({"net_params": {"module__kernel": "torch"}}, "shadows the parameter `kernel`"),
+        ({"net_params": {"amp": "bf16"}}, "shadows the parameter `amp`"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier, Seq2SeqForecaster, SequenceTagger])
+def test_errors_name_the_parameter(estimator, params, message):
+    with pytest.raises(ValueError, match=message):
+        fitted(estimator, **params)
+
+
+def test_fused_without_numba_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(_hyperparameters, "has_kernels", lambda: False)
+    with pytest.raises(ValueError, match=r'needs numba.*pip install "skrnn\[fast\]"'):
+        fitted(RNNRegressor, kernel="fused")
+
+
+@needs_numba
+def test_fused_is_what_auto_takes():
+    X, y = data()
+    auto, fused = (
+        RNNRegressor(**SMALL, kernel=kernel, batch_size=7).fit(X, y).predict(X) for kernel in ("auto", "fused")
+    )
+    np.testing.assert_array_equal(auto, fused)
+
+
+@needs_numba
+def test_fused_that_does_nothing_is_told():
+    with pytest.warns(UserWarning, match="kernel='fused' does nothing, since it is for float32 on the CPU, and dtype"):
+        fitted(RNNRegressor, kernel="fused", dtype="float64")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="finds a GPU")
+def test_amp_without_a_gpu_is_told():
+    with pytest.warns(UserWarning, match="amp='bf16' does nothing, since device='auto' found no GPU"):
+        fitted(RNNRegressor, amp="bf16", device="auto")
+
+
+def test_partial_fit_keeps_the_kernel():
+    X, y = data()
+    model = RNNRegressor(**SMALL).partial_fit(X, y)
+    with pytest.raises(ValueError, match="kernel has changed from 'auto' to 'torch'"):
+        model.set_params(kernel="torch").partial_fit(X, y)
+    model.set_params(kernel="auto", n_threads=1).partial_fit(X, y)
