@@ -100,7 +100,7 @@ class Limit:
         self.library.train_batch(self.net, *data, len(rows), update)
 
     def gradient_error(self, net: BareNet) -> float:
-        """Largest difference from torch's gradients over a batch, relative to the largest element of the same matrix."""
+        """Largest difference from torch's gradients over a batch, relative to the largest of the same matrix."""
         rows = np.arange(self.workload.batch_size - 1)  # not a multiple of the threads
         self.train_batch(rows, update=False)
         x, y = torch.from_numpy(self.X[rows]), torch.from_numpy(self.y[rows])[:, None]
