@@ -9,14 +9,13 @@ rise is the highest memory during the second fit less the memory in use before i
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 from machine import describe
+from memory import MEGABYTE, memory_in_use, peak_memory
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline, make_pipeline
 
@@ -25,7 +24,6 @@ from skrnn import RNNRegressor, SlidingWindowTransformer
 N_ROWS, N_CHANNELS, N_LABELLED = 1_000_000, 8, 6_400
 WINDOW, HIDDEN_SIZE, BATCH_SIZE = 96, 8, 128
 TARGET = 4
-MEGABYTE = 1e6
 
 
 def series(n_rows: int, n_labelled: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,21 +40,6 @@ def pipeline() -> Pipeline:
     """Build the estimator whose memory is measured."""
     net = RNNRegressor(hidden_size=HIDDEN_SIZE, batch_size=BATCH_SIZE, max_epochs=1, random_state=0)
     return make_pipeline(SlidingWindowTransformer(WINDOW), net)
-
-
-def memory_in_use() -> float:
-    """Bytes of this process in memory now; where the system does not tell, the most it ever had."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return peak_memory()
-    return pages * resource.getpagesize()
-
-
-def peak_memory() -> float:
-    """The most bytes that this process ever had in memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def measure(what: str) -> None:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("numpy", "pandas", "scikit-learn", "skorch", "torch")
+PACKAGES = ("numpy", "pandas", "scikit-learn", "skorch", "torch", "numba")
 
 
 def describe() -> str:
     """Return the processor, the number of cores, and the versions that matter."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {version_or_none(name)}" for name in PACKAGES)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
+
+
+def settings() -> str:
+    """Return the environment variables that choose threads or kernels of linear algebra."""
+    prefixes = ("OMP_", "MKL_", "OPENBLAS_", "NUMBA_NUM_")
+    return ", ".join(f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(prefixes))
+
+
+def version_or_none(name: str) -> str:
+    """Return the version of a package, "none" where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
 
 
 def processor() -> str:

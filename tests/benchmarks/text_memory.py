@@ -15,8 +15,8 @@ import sys
 import warnings
 
 import numpy as np
-from fit_memory import MEGABYTE, memory_in_use, peak_memory
 from machine import describe
+from memory import MEGABYTE, memory_in_use, peak_memory
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline, make_pipeline
 
