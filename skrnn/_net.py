@@ -20,6 +20,8 @@ from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
+from skrnn.nn._buffers import release_buffers
+from skrnn.nn._direct import DirectStep, is_plain
 from skrnn.nn._embedding import placeholder
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -92,6 +94,7 @@ class RecurrentNet(NeuralNet):
         self.teacher_forcing = teacher_forcing
         self.forcing_ends = forcing_ends
         self._lowest: dict[str, float] = {}  # loss, in training and validation
+        self._direct: DirectStep | None = None
         super().__init__(
             *args,
             iterator_train=iterator_train,
@@ -135,6 +138,7 @@ class RecurrentNet(NeuralNet):
         self._schedule = make_schedule(self.lr_schedule if passes is None else None, self.optimizer_, total)
         parameters = [parameter for _, parameter in self.get_all_learnable_params()]
         self._average = WeightAverage(parameters) if self.average_weights and passes is None else None
+        self._direct = self._direct_step()
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, epochs=self.n_rounds_)
@@ -142,8 +146,18 @@ class RecurrentNet(NeuralNet):
             pass
         finally:
             self.notify("on_train_end", X=dataset, y=None)
-            self.valid_dataset = self._schedule = self._average = None
+            if self._direct is not None:
+                self._direct.release()
+            self.valid_dataset = self._schedule = self._average = self._direct = None
+            release_buffers()
             self.release_parameters()
+
+    def _direct_step(self) -> DirectStep | None:
+        """What computes the gradients of a net that needs no autograd engine."""
+        flat = getattr(self, "_flat_parameters", None)
+        if flat is None or not is_plain(self.module_, self.criterion_):
+            return None
+        return DirectStep(self.module_, self.criterion_, flat.parameter, self.gradient_clip)
 
     def _resume_optimizer(self) -> None:
         """Give the optimizer the module's parameters again, with the moments that it had and the first lr."""
@@ -197,7 +211,7 @@ class RecurrentNet(NeuralNet):
     # -- copies and pickles; skorch 1.1 writes what torch from 2.6 on refuses to read ------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
+        state = self.__dict__ | {"_direct": None}  # a copy made while it trains goes its own way
         prefixes = tuple(self.cuda_dependent_attributes_)
         on_device = {key: state.pop(key) for key in list(state) if key.startswith(prefixes)}
         file = io.BytesIO()
@@ -265,11 +279,21 @@ class RecurrentNet(NeuralNet):
             return steps[-1]["loss"]
 
         self._step_optimizer(closure)
+        self._after_update()
+        return steps[0]
+
+    def _update_directly(self, direct: DirectStep, inputs: Inputs, targets: Tensor) -> tuple[float, float, float]:
+        """The same for a net that `direct` takes: the loss, and what `summed_error` gives."""
+        judged = direct(inputs["x"], inputs["lengths"], targets, inputs["weights"], inputs["units"])
+        self.optimizer_.step()
+        self._after_update()
+        return judged
+
+    def _after_update(self) -> None:
         if self._schedule is not None and self.lr_schedule != "plateau":
             self._schedule.step()
         if self._average is not None:
             self._average.update()
-        return steps[0]
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Prediction, loss and gradients of one batch; the module is in training mode since the epoch began."""
@@ -365,6 +389,7 @@ class RecurrentNet(NeuralNet):
         if self._average is not None:
             self._average.swap(averaged=not training)
         self._set_training(training)
+        direct = None if not training or any(self._listens.values()) else self._direct
         begin = time.perf_counter()
         losses, counts, errors, known = [], [], [], []
         for batch in iterator:
@@ -372,10 +397,14 @@ class RecurrentNet(NeuralNet):
                 break
             if self._listens["on_batch_begin"]:
                 self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
+            if direct is not None:
+                loss, error, weight = self._update_directly(direct, *batch)
+            else:
+                step = step_fn(batch, **fit_params)
+                loss = step["loss"].detach()
+                error, weight = self.summed_error(step["y_pred"].detach(), *batch)
+            losses.append(loss)
             counts.append(len(batch[1]))
-            error, weight = self.summed_error(step["y_pred"].detach(), *batch)
             errors.append(error)
             known.append(weight)
             if training:
@@ -386,9 +415,10 @@ class RecurrentNet(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's callbacks look for a last batch
-        weight = torch.tensor(counts, dtype=losses[0].dtype, device=losses[0].device)
-        mean_loss = float((torch.stack(losses) * weight).sum() / weight.sum())
-        mean_error = float(torch.stack(errors).sum() / max(float(torch.stack(known).sum()), 1e-300))
+        loss_of_batches = as_vector(losses)
+        weight = torch.tensor(counts, dtype=loss_of_batches.dtype, device=loss_of_batches.device)
+        mean_loss = float((loss_of_batches * weight).sum() / weight.sum())
+        mean_error = float(as_vector(errors).sum() / max(float(as_vector(known).sum()), 1e-300))
         self.history.record(prefix + "_loss", mean_loss)
         best = self._lowest.get(prefix, math.inf)
         self.history.record(prefix + "_loss_best", not mean_loss >= best)  # what skorch's Checkpoint asks for
@@ -405,6 +435,11 @@ class RecurrentNet(NeuralNet):
         if getattr(type(self), event) is not getattr(NeuralNet, event):
             return True
         return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
+
+
+def as_vector(numbers: list[Any]) -> Tensor:
+    """Scalars, tensors or not, as one vector."""
+    return torch.stack(numbers) if isinstance(numbers[0], Tensor) else torch.tensor(numbers, dtype=torch.float64)
 
 
 @contextmanager
