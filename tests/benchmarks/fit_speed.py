@@ -223,8 +223,11 @@ class FitSpeed:
         """What compiling, tracing and first-time buffers cost."""
         names = (OURS, BARE, LIMIT, NO_NUMBA, *self.peers)
         yield "#### The first fit\n"
-        yield "Seconds of the first fit of each net in a process, one epoch: tracing, first-time buffers, and kernels "
-        yield f"read from the disk. With all kernels still to be compiled, {self.first_fit_ever():.1f} s for the first row.\n"
+        yield (
+            "Seconds of the first fit of each net in a process, one epoch: tracing, first-time buffers, and kernels read "
+            f"from the disk. Where they are still to be compiled, skrnn takes {self.first_fit_ever():.1f} s for the "
+            "first net.\n"
+        )
         yield f"| net | {' | '.join(names)} |"
         yield "| --- " * (len(names) + 1) + "|"
         for t in times:
