@@ -11,7 +11,7 @@ from skrnn._holdout import check_validation
 from skrnn._optimizer import OPTIMIZERS, SCHEDULES, is_optimizer_class
 from skrnn._parameters import check_bool, check_float, check_int, check_option, is_number
 from skrnn._runtime import resolve_device, resolve_dtype
-from skrnn.nn._fused import has_kernels
+from skrnn.nn._compiled import has_kernels
 from skrnn.nn._losses import central_quantile, is_loss_class
 from skrnn.nn._pooling import POOLINGS
 from skrnn.nn._recurrent import CELLS, KERNELS

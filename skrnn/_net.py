@@ -17,12 +17,12 @@ from skorch.utils import get_map_location
 from torch import Tensor
 
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
+from skrnn._epoch_sums import EpochSums
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
-from skrnn.nn._buffers import release_buffers
-from skrnn.nn._direct import DirectStep, is_plain
-from skrnn.nn._embedding import placeholder
+from skrnn.nn._direct import DirectStep, is_plain, ready
+from skrnn.nn._warm_memory import release_memory
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -146,10 +146,8 @@ class RecurrentNet(NeuralNet):
             pass
         finally:
             self.notify("on_train_end", X=dataset, y=None)
-            if self._direct is not None:
-                self._direct.release()
             self.valid_dataset = self._schedule = self._average = self._direct = None
-            release_buffers()
+            release_memory()
             self.release_parameters()
 
     def _direct_step(self) -> DirectStep | None:
@@ -157,6 +155,7 @@ class RecurrentNet(NeuralNet):
         flat = getattr(self, "_flat_parameters", None)
         if flat is None or not is_plain(self.module_, self.criterion_):
             return None
+        ready()
         return DirectStep(self.module_, self.criterion_, flat.parameter, self.gradient_clip)
 
     def _resume_optimizer(self) -> None:
@@ -332,27 +331,6 @@ class RecurrentNet(NeuralNet):
         loss = self.criterion_(y_pred, y_true, **X.get("loss", {}))  # (batch, [steps,] n_columns)
         return loss.mean() if X["weights"] is None else (loss * X["weights"]).sum() / len(loss)
 
-    def check_loss(self, dataset: SequenceDataset) -> None:
-        """Raise ValueError unless the loss has one number for each target; `dataset` is what it will be trained on."""
-        if self.weighs:  # a loss of skrnn's own, which gives one number for each sequence
-            return
-        n_outputs = self.module__n_outputs
-        with torch.no_grad():
-            outputs = self.module_.eval()(placeholder(self.module_, 2, 1))
-        targets = torch.zeros_like(self.point_forecast(outputs))
-        given = dataset.batch(torch.zeros(2, dtype=torch.long, device=self.device))[0].get("loss", {})
-        try:
-            shape = tuple(self.criterion_(outputs, targets, **given).shape)
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"The loss {self.criterion.__name__} failed on predictions and targets of {n_outputs} zero(s): {error}"
-            ) from error
-        if shape != tuple(targets.shape):
-            raise ValueError(
-                f"The loss {self.criterion.__name__} must return the loss of each element for reduction='none': shape "
-                f"{tuple(targets.shape)} for predictions and targets of that shape, got {shape}."
-            )
-
     def point_forecast(self, y_pred: Tensor) -> Tensor:
         """One number for each target: of quantiles the one nearest to the median, of a distribution its location."""
         return self.criterion_.point(y_pred) if hasattr(self.criterion_, "point") else y_pred
@@ -391,7 +369,7 @@ class RecurrentNet(NeuralNet):
         self._set_training(training)
         direct = None if not training or any(self._listens.values()) else self._direct
         begin = time.perf_counter()
-        losses, counts, errors, known = [], [], [], []
+        sums = EpochSums()
         for batch in iterator:
             if training and self.n_steps_ >= self._total_steps:
                 break
@@ -403,22 +381,16 @@ class RecurrentNet(NeuralNet):
                 step = step_fn(batch, **fit_params)
                 loss = step["loss"].detach()
                 error, weight = self.summed_error(step["y_pred"].detach(), *batch)
-            losses.append(loss)
-            counts.append(len(batch[1]))
-            errors.append(error)
-            known.append(weight)
+            sums.add(len(batch[1]), loss, error, weight)
             if training:
                 self.n_steps_ += 1
             if self._listens["on_batch_end"]:
-                self.history.record_batch(prefix + "_loss", losses[-1].item())
-                self.history.record_batch(prefix + "_batch_size", counts[-1])
+                self.history.record_batch(prefix + "_loss", loss.item())
+                self.history.record_batch(prefix + "_batch_size", len(batch[1]))
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's callbacks look for a last batch
-        loss_of_batches = as_vector(losses)
-        weight = torch.tensor(counts, dtype=loss_of_batches.dtype, device=loss_of_batches.device)
-        mean_loss = float((loss_of_batches * weight).sum() / weight.sum())
-        mean_error = float(as_vector(errors).sum() / max(float(as_vector(known).sum()), 1e-300))
+        mean_loss, mean_error = sums.means()
         self.history.record(prefix + "_loss", mean_loss)
         best = self._lowest.get(prefix, math.inf)
         self.history.record(prefix + "_loss_best", not mean_loss >= best)  # what skorch's Checkpoint asks for
@@ -427,7 +399,7 @@ class RecurrentNet(NeuralNet):
         self.history.record(f"{prefix}_{measure}", 1 - mean_error if measure == "accuracy" else mean_error)
         self.history.record(prefix + "_seconds", time.perf_counter() - begin)
         if training:
-            self.history.record("share", len(losses) / self.n_batches_)  # of an epoch
+            self.history.record("share", len(sums) / self.n_batches_)  # of an epoch
             self.history.record("lr", float(self.optimizer_.param_groups[0]["lr"]))
 
     def _has_listener(self, event: str) -> bool:
@@ -435,11 +407,6 @@ class RecurrentNet(NeuralNet):
         if getattr(type(self), event) is not getattr(NeuralNet, event):
             return True
         return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
-
-
-def as_vector(numbers: list[Any]) -> Tensor:
-    """Scalars, tensors or not, as one vector."""
-    return torch.stack(numbers) if isinstance(numbers[0], Tensor) else torch.tensor(numbers, dtype=torch.float64)
 
 
 @contextmanager

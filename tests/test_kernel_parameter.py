@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger, _hyperparameters
-from skrnn.nn._fused import has_kernels
+from skrnn.nn._compiled import has_kernels
 from skrnn.nn._recurrent import RecurrentStack
 
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell")  # nets of few epochs

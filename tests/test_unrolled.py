@@ -326,12 +326,17 @@ def test_outputs_keep_their_memory(cell):
 
 
 @pytest.mark.usefixtures("no_spare_memory")
-def test_spare_memory_is_bounded():
-    like = torch.empty(())
+def test_spare_memory_is_bounded(monkeypatch):
+    like = torch.empty(0)
     tensors = [_warm_memory.warm_empty((2**15,), like) for _ in range(_warm_memory.MOST_BLOCKS + 3)]
-    too_large = _warm_memory.warm_empty((_warm_memory.LARGEST + 1,), like.bool())
-    del tensors, too_large
+    del tensors
     assert [len(block) for block in _warm_memory.spare] == [4 * 2**15] * _warm_memory.MOST_BLOCKS
+    monkeypatch.setattr(_warm_memory, "MOST_BYTES", 4 * 2**15 * 7)
+    del like
+    _warm_memory.give_back(torch.empty(4 * 2**15 * 2, dtype=torch.uint8))
+    assert [len(block) for block in _warm_memory.spare] == [4 * 2**15] * 5 + [8 * 2**15]  # the oldest went
+    _warm_memory.release_memory()
+    assert not _warm_memory.spare
 
 
 @pytest.mark.usefixtures("no_spare_memory")

@@ -8,12 +8,14 @@ through autograd, with the same kernels and the same gradients.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from skrnn.nn._buffers import give_back, take
-from skrnn.nn._fused import CHUNK_ROWS, NO_ROWS, WEIGHTS, kernels, step_kernels
+from skrnn.nn._compiled import kernels, make_ready
+from skrnn.nn._fused import CHUNK_ROWS, NO_ROWS, WEIGHTS
 from skrnn.nn._models import SequenceModel
 from skrnn.nn._parallel import share
 from skrnn.nn._recurrent import N_GATES, runs_fused
@@ -41,6 +43,19 @@ def is_plain(module: nn.Module, criterion: nn.Module) -> bool:
         and not (draws or watched)
         and runs_fused(found[0])
     )
+
+
+@cache
+def ready() -> None:
+    """Have the kernels of a step compiled or read, where this process has not yet."""
+
+    def use() -> None:
+        parameter = nn.Parameter(torch.zeros(6))  # a plain cell with one unit and one channel, and its head
+        parameter.grad = torch.zeros(6)
+        step = DirectStep(SequenceModel("rnn", 1, 1, 1), nn.MSELoss(), parameter, None)
+        step(torch.zeros(1, 1, 1), None, torch.zeros(1, 1), None, None)
+
+    make_ready(use)
 
 
 def _plain_parameters(module: SequenceModel) -> list[nn.Parameter]:
@@ -82,10 +97,10 @@ class DirectStep:
         self, module: SequenceModel, criterion: nn.Module, parameter: nn.Parameter, max_norm: float | None
     ) -> None:
         assert parameter.grad is not None
-        self.kernels, self.steps = kernels(), step_kernels()
+        self.kernels = kernels()
         stack = module.encoder.recurrent
         self.hidden_size, self.n_channels = stack.recurrences[0].hidden_size, module.n_channels
-        self.code, self.n_gates = self.kernels.CODES[stack.cell], N_GATES[stack.cell]
+        self.code, self.n_gates = self.kernels.packing.CODES[stack.cell], N_GATES[stack.cell]
         self.n_directions, self.n_layers = stack.n_directions, stack.n_layers
         self.loss, self.delta = LOSSES[type(criterion)], np.float32(getattr(criterion, "delta", 0.0))
         self.max_norm = max_norm or 0.0
@@ -94,7 +109,7 @@ class DirectStep:
             part.detach().numpy() for part in (module.head.linear.weight, module.head.linear.bias)
         )
         shape = (self.code, self.n_channels, self.hidden_size, self.n_layers, self.n_directions)
-        self.tables = self.steps.weight_tables(*shape)
+        self.tables = self.kernels.step.weight_tables(*shape)
         self.forward, self.backward = (np.empty(self.tables[i, -1], np.float32) for i in range(2))
         self.n_products = float(self.parameters.size)  # for each step of each row
         self._workspaces: dict[tuple[int, int], _Workspace] = {}
@@ -117,9 +132,9 @@ class DirectStep:
         n_rows, n_steps, _ = x.shape
         work = self._workspace(n_rows, n_steps)
         shape = (self.code, self.n_channels, self.hidden_size, self.n_gates, self.n_directions)
-        self.steps.pack_all(*shape, self.parameters, self.tables, self.forward, self.backward)
+        self.kernels.step.pack_all(*shape, self.parameters, self.tables, self.forward, self.backward)
         share(
-            self.steps.step_part,
+            self.kernels.step.step_part,
             len(work.memory),
             3 * n_rows * n_steps * self.n_products,
             CHUNK_ROWS,
@@ -148,17 +163,11 @@ class DirectStep:
             work.d_head,
             work.sums,
         )
-        self.steps.gather_gradients(
+        self.kernels.step.gather_gradients(
             *shape, self.tables, work.d_weights, work.d_head, work.sums, self.max_norm, self.gradient
         )
         loss, error, known = work.sums[0].tolist()
         return loss, error, known
-
-    def release(self) -> None:
-        """Give the memory of the batches back."""
-        self._workspaces.clear()
-        give_back(self._block)
-        self._block = NO_ROWS[1]
 
     def _workspace(self, n_rows: int, n_steps: int) -> _Workspace:
         """Arrays for a batch of this shape; all shapes share the large block."""
@@ -168,11 +177,11 @@ class DirectStep:
         rows, n_chunks = min(CHUNK_ROWS, n_rows), -(-n_rows // CHUNK_ROWS)
         width, n_outputs = self.n_directions * self.hidden_size, len(self.head_b)
         shape = (self.n_channels, self.hidden_size, self.n_layers, self.n_directions)
-        memory_at = self.steps.memory_table(self.code, n_steps, rows, *shape)
+        memory_at = self.kernels.step.memory_table(self.code, n_steps, rows, *shape)
         sizes = (n_chunks * memory_at[-1], *2 * ((self.n_layers - 1) * n_rows * n_steps * width,))
         if sum(sizes) > len(self._block):
-            self.release()
-            self._block = take(sum(sizes))
+            self._workspaces.clear()
+            self._block = np.empty(sum(sizes), np.float32)
         elif len(self._workspaces) == KEPT_SHAPES:
             self._workspaces.clear()
         memory, between, d_between, _ = np.split(self._block, np.cumsum(sizes))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -15,74 +12,26 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.func import functional_call
 
-from skrnn.nn._buffers import give_back, take
+from skrnn.nn._compiled import kernels, make_ready
 from skrnn.nn._parallel import share
 from skrnn.nn._reference import State, join, run_directions, torch_direction
+from skrnn.nn._warm_memory import warm_empty
 
 CHUNK_ROWS = 32  # fixed, so that results do not depend on the number of threads
 NO_ROWS = {n_axes: np.empty((0,) * n_axes, np.float32) for n_axes in (1, 2, 3)}  # stands for what is not there
-ANNOUNCED_AFTER = 1.5  # seconds
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
-_loading = threading.RLock()
-
 
 @cache
-def has_kernels() -> bool:
-    """Whether numba is installed, and works with what else is."""
-    try:
-        import skrnn.nn._kernels  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _ready() -> None:
+    """Have the kernels of a layer compiled or read, where this process has not yet."""
 
-
-def step_kernels() -> Any:
-    """The module of compiled training steps."""
-    with _loading:
-        return _step_kernels()
-
-
-@cache
-def _step_kernels() -> Any:
-    with _announced():
-        from skrnn.nn import _step_kernels as module
-    return module
-
-
-def kernels() -> Any:
-    """The module of compiled kernels, ready to run.
-
-    They are compiled once on a machine, in about ten seconds, and kept on disk by numba; it is said when that takes
-    place. Later processes read them in a fraction of a second.
-    """
-    with _loading:
-        return _kernels()
-
-
-@cache
-def _kernels() -> Any:
-    with _announced():
-        from skrnn.nn import _kernels
-
-        cell = nn.RNN(1, 1)
-        run = LayerRun(_kernels, "rnn", np.zeros((1, 1, 1), np.float32), None, [None, None], [weights_of(cell)])
+    def use() -> None:
+        run = LayerRun("rnn", np.zeros((1, 1, 1), np.float32), None, [None, None], [weights_of(nn.RNN(1, 1))])
         run.forward(wants_steps=True, keeps=True)
         run.backward(NO_ROWS[3], NO_ROWS[3], wants_x=False, wants_begin=[False, False])
-    return _kernels
 
-
-@contextmanager
-def _announced() -> Iterator[None]:
-    """Say on the error stream what takes so long, if it does."""
-    message = "skrnn compiles its kernels for this machine, which takes some seconds, once.\n"
-    timer = threading.Timer(ANNOUNCED_AFTER, sys.stderr.write, [message])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    make_ready(use)
 
 
 def weights_of(recurrence: nn.Module) -> tuple[Tensor, ...]:
@@ -95,7 +44,6 @@ class LayerRun:
 
     Parameters
     ----------
-    kernels : module
     cell : str
     x : ndarray of shape (batch, steps, channels)
     lengths : int64 ndarray of shape (batch,), or None when all rows are as long as the batch
@@ -107,15 +55,14 @@ class LayerRun:
 
     def __init__(
         self,
-        kernels: Any,
         cell: str,
         x: np.ndarray,
         lengths: np.ndarray | None,
         begin: Sequence[np.ndarray | None],
         weights: Sequence[tuple[Tensor, ...]],
     ) -> None:
-        self.kernels = kernels
-        self.code = kernels.CODES[cell]
+        self.kernels = kernels()
+        self.code = self.kernels.packing.CODES[cell]
         self.x = x
         self.lengths = np.full(len(x), x.shape[1]) if lengths is None else lengths
         self.begin = [NO_ROWS[2] if state is None else state for state in begin]
@@ -136,17 +83,18 @@ class LayerRun:
         out = np.empty((n_rows, n_steps, width), np.float32) if wants_steps else NO_ROWS[3]
         final = np.empty((2, n_rows, width), np.float32)
         rows = min(CHUNK_ROWS, n_rows)
-        n_floats = self.kernels.chunk_floats(self.code, n_steps, rows, n_channels, self.hidden_size, keeps)
-        n_forward, n_backward = self.kernels.weight_floats(self.code, n_channels, self.hidden_size)
+        n_floats = self.kernels.layer.chunk_floats(self.code, n_steps, rows, n_channels, self.hidden_size, keeps)
+        n_forward, n_backward = self.kernels.packing.weight_floats(self.code, n_channels, self.hidden_size)
+        floats = torch.empty(0)
         for direction, weights in enumerate(self.weights):
             packed = np.empty(n_forward, np.float32)
             packed_back = np.empty(n_backward if keeps else 0, np.float32)
-            self.kernels.pack_weights(self.code, *weights, packed, packed_back)
-            memory = take(self.n_chunks * n_floats).reshape(self.n_chunks, n_floats)
+            self.kernels.packing.pack_weights(self.code, *weights, packed, packed_back)
+            memory = warm_empty((self.n_chunks, n_floats), like=floats).numpy()
             h_0, c_0 = self.begin[2 * direction : 2 * direction + 2]
             column = direction * self.hidden_size
             share(
-                self.kernels.forward_part,
+                self.kernels.layer.forward_part,
                 self.n_chunks,
                 self.n_products,
                 CHUNK_ROWS,
@@ -187,12 +135,12 @@ class LayerRun:
         d_begin = [np.empty((n_rows, self.hidden_size), np.float32) if wants else NO_ROWS[2] for wants in wants_begin]
         d_weights: list[np.ndarray] = []
         p = self.kernels.padded(self.hidden_size)
-        n_blocks, depth = self.kernels.n_blocks(self.code), n_channels + 1 + self.hidden_size
+        n_blocks, depth = self.kernels.packing.n_blocks(self.code), n_channels + 1 + self.hidden_size
         for direction, weights in enumerate(self.weights):
             memory, self.memories[direction] = self.memories[direction], NO_ROWS[2]
             by_chunk = np.empty((self.n_chunks, n_blocks, depth, p), np.float32)
             share(
-                self.kernels.backward_part,
+                self.kernels.layer.backward_part,
                 self.n_chunks,
                 2 * self.n_products,
                 CHUNK_ROWS,
@@ -211,9 +159,9 @@ class LayerRun:
                 *d_begin[2 * direction : 2 * direction + 2],
                 by_chunk,
             )
-            give_back(memory)
+            del memory  # for the next direction
             gradients = [np.empty_like(weight) for weight in weights]
-            self.kernels.unpack_gradients(self.code, by_chunk, *gradients)
+            self.kernels.layer.unpack_gradients(self.code, by_chunk, *gradients)
             d_weights += gradients
         return d_x, d_begin, d_weights
 
@@ -257,12 +205,16 @@ def _run(layer: Any, cell: str, lengths: Tensor | None, x: Tensor, tensors: Sequ
     begin = [None if state is None else state.detach().contiguous().numpy() for state in tensors[:n_begin]]
     weights: Any = [tensors[i : i + len(WEIGHTS)] for i in range(n_begin, len(tensors), len(WEIGHTS))]
     of_rows = None if lengths is None else lengths.numpy()
-    return LayerRun(kernels(), cell, x.detach().contiguous().numpy(), of_rows, begin, weights)
+    _ready()
+    return LayerRun(cell, x.detach().contiguous().numpy(), of_rows, begin, weights)
 
 
 def _by_torch(ctx: Any, x: Tensor, tensors: Sequence[Tensor | None], *d_outputs: Tensor | None) -> list[Tensor | None]:
     """The gradients that `FusedLayer.backward` owes, as functions that can be differentiated again."""
-    inputs, n_begin = [x, *tensors], 2 * len(ctx.layer)
+    # aliases: where x came from the same weights, derivatives are to pass through this layer once
+    inputs: list[Any] = [tensor if tensor is None else tensor.view_as(tensor) for tensor in (x, *tensors)]
+    x, *tensors = inputs
+    n_begin = 2 * len(ctx.layer)
     directions, begin = [], []
     for i, recurrence in enumerate(ctx.layer):
         weights = tensors[n_begin + len(WEIGHTS) * i :][: len(WEIGHTS)]

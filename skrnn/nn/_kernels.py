@@ -1,9 +1,7 @@
 """One recurrent layer, forward and backward, compiled: what `nn._fused` and `nn._direct` are made of. float32, CPU.
 
 A batch is cut into chunks of rows, and a chunk runs through all its steps by itself, so that threads which share the
-chunks never wait for each other. Gates are computed in blocks, one activation each: 1 for a plain cell, 4 for an LSTM
-(i, f, g, o), and 4 for a GRU: r, z, then what the state and what the input give to the candidate, kept apart since r
-scales the former alone. The memory of a chunk::
+chunks never wait for each other. Gates are computed in blocks (see `nn._packing`). The memory of a chunk::
 
     states  (steps + 1, rows, P)        h before the first step and after each
     gates   (blocks, steps, rows, P)    activations; on the way back their gradients
@@ -11,8 +9,8 @@ scales the former alone. The memory of a chunk::
     squash  (steps, rows, P)            tanh(c) of an LSTM
 
 P is `hidden_size` rounded up to whole vectors; units that only fill up have weights of 0 and stay 0. So a block of a
-step is one stretch of memory, and a loop over it needs neither rows nor remainders (measured: 3-5 times faster than row
-by row). Without gradients to come, two states and one step of gates are enough.
+step is one stretch of memory for `nn._activations`. Without gradients to come, two states and one step of gates are
+enough.
 
 Equations as in torch's nn.RNN, nn.LSTM and nn.GRU. A row that is shorter than the batch keeps its state from its last
 step on; a backward direction reads it from its last valid step to its first.
@@ -20,187 +18,22 @@ step on; a backward direction reads it from its last valid step to its first.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
+from skrnn.nn._activations import (
+    ONE,
+    ZERO,
+    gru,
+    gru_back,
+    lstm,
+    lstm_back,
+    plain,
+    plain_back,
+    relu,
+    relu_back,
+)
 from skrnn.nn._matmul import COMPILED, FLOAT_BYTES, PANEL, matmul, padded
-
-RNN, RNN_RELU, LSTM, GRU = range(4)
-CODES = {"rnn": RNN, "rnn_relu": RNN_RELU, "lstm": LSTM, "gru": GRU}
-FROM_STATE, FROM_INPUT = 2, 3  # blocks of a GRU's candidate, both of gate 2
-
-_f = np.float32
-ZERO, HALF, ONE = _f(0), _f(0.5), _f(1)
-
-
-# -- activations of a stretch of memory --------------------------------------------------------------------------------
-
-
-@njit(inline="always", **COMPILED)
-def tanh(x):  # type: ignore[no-untyped-def]
-    """The rational approximation of the Eigen library: within 4e-7 of tanh, NaN for NaN."""
-    limit = _f(7.90531110763549805)
-    x = limit if x > limit else x
-    x = -limit if x < -limit else x
-    y = x * x
-    p = _f(-2.76076847742355e-16) * y + _f(2.00018790482477e-13)
-    p = p * y + _f(-8.60467152213735e-11)
-    p = p * y + _f(5.12229709037114e-08)
-    p = p * y + _f(1.48572235717979e-05)
-    p = p * y + _f(6.37261928875436e-04)
-    p = p * y + _f(4.89352455891786e-03)
-    q = _f(1.19825839466702e-06) * y + _f(1.18534705686654e-04)
-    q = q * y + _f(2.26843463243900e-03)
-    q = q * y + _f(4.89352518554385e-03)
-    return x * p / q
-
-
-@njit(inline="always", **COMPILED)
-def sigmoid(x):  # type: ignore[no-untyped-def]
-    return HALF + HALF * tanh(HALF * x)
-
-
-@njit(**COMPILED)
-def _plain(a, h):  # type: ignore[no-untyped-def]
-    for j in range(len(h)):
-        h[j] = tanh(a[j])
-
-
-@njit(**COMPILED)
-def _plain_relu(a, h):  # type: ignore[no-untyped-def]
-    for j in range(len(h)):
-        h[j] = ZERO if a[j] < ZERO else a[j]  # NaN stays NaN
-
-
-@njit(**COMPILED)
-def _plain_back(a, h, dh):  # type: ignore[no-untyped-def]
-    for j in range(len(h)):
-        a[j] = dh[j] * (ONE - h[j] * h[j])
-
-
-@njit(**COMPILED)
-def _plain_relu_back(a, h, dh):  # type: ignore[no-untyped-def]
-    for j in range(len(h)):
-        a[j] = dh[j] if h[j] > ZERO else ZERO
-
-
-@njit(**COMPILED)
-def _lstm(i, f, g, o, c, c_new, squash, h):  # type: ignore[no-untyped-def]
-    for j in range(len(h)):
-        i[j], f[j], g[j], o[j] = sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]), sigmoid(o[j])
-        c_new[j] = f[j] * c[j] + i[j] * g[j]
-        squash[j] = tanh(c_new[j])
-        h[j] = o[j] * squash[j]
-
-
-@njit(**COMPILED)
-def _lstm_back(i, f, g, o, c, squash, dh, dc):  # type: ignore[no-untyped-def]
-    """Gates become their gradients before the activation, dc that of the step before."""
-    for j in range(len(dh)):
-        d = dc[j] + dh[j] * o[j] * (ONE - squash[j] * squash[j])
-        d_o = dh[j] * squash[j] * o[j] * (ONE - o[j])
-        d_i, d_f, d_g = d * g[j] * i[j] * (ONE - i[j]), d * c[j] * f[j] * (ONE - f[j]), d * i[j] * (ONE - g[j] * g[j])
-        dc[j] = d * f[j]
-        i[j], f[j], g[j], o[j] = d_i, d_f, d_g, d_o
-
-
-@njit(**COMPILED)
-def _gru(r, z, from_h, n, h, h_new):  # type: ignore[no-untyped-def]
-    """n holds what the input gives to the candidate, then the candidate."""
-    for j in range(len(h)):
-        r[j], z[j] = sigmoid(r[j]), sigmoid(z[j])
-        n[j] = tanh(n[j] + r[j] * from_h[j])
-        h_new[j] = n[j] + z[j] * (h[j] - n[j])
-
-
-@njit(**COMPILED)
-def _gru_back(r, z, from_h, n, h, dh):  # type: ignore[no-untyped-def]
-    """Gates become their gradients before the activation, dh the part that reaches the state directly."""
-    for j in range(len(h)):
-        d_n = dh[j] * (ONE - z[j]) * (ONE - n[j] * n[j])
-        d_z = dh[j] * (h[j] - n[j]) * z[j] * (ONE - z[j])
-        d_r = d_n * from_h[j] * r[j] * (ONE - r[j])
-        dh[j] *= z[j]
-        from_h[j] = d_n * r[j]
-        r[j], z[j], n[j] = d_r, d_z, d_n
-
-
-# -- weights in panels -------------------------------------------------------------------------------------------------
-
-
-@njit(**COMPILED)
-def n_blocks(cell):  # type: ignore[no-untyped-def]
-    return 4 if cell >= LSTM else 1
-
-
-@njit(**COMPILED)
-def _gate(cell, block):  # type: ignore[no-untyped-def]
-    """The gate whose weights a block is computed with."""
-    return 2 if cell == GRU and block == FROM_INPUT else block
-
-
-@njit(**COMPILED)
-def _reads(cell, block):  # type: ignore[no-untyped-def]
-    """Whether a block reads the input, and whether it reads the state."""
-    return not (cell == GRU and block == FROM_STATE), not (cell == GRU and block == FROM_INPUT)
-
-
-@njit(**COMPILED)
-def panel_floats(n_columns, depth):  # type: ignore[no-untyped-def]
-    """Memory of a matrix (depth, n_columns) in panels."""
-    return (n_columns + PANEL - 1) // PANEL * PANEL * depth
-
-
-@njit(**COMPILED)
-def _pack(matrix, panels):  # type: ignore[no-untyped-def]
-    """Arrange (depth, n_columns) in panels."""
-    depth, n_columns = matrix.shape
-    for k in range(depth):
-        for column in range(n_columns):
-            panels[column // PANEL * PANEL * depth + k * PANEL + column % PANEL] = matrix[k, column]
-
-
-@njit(**COMPILED)
-def weight_floats(cell, n_channels, hidden_size):  # type: ignore[no-untyped-def]
-    """Memory of what `pack_weights` writes, for the way forward and for the way back."""
-    forward = panel_floats(hidden_size, n_channels + 1) + panel_floats(hidden_size, hidden_size)
-    backward = panel_floats(n_channels, hidden_size) + panel_floats(hidden_size, hidden_size)
-    return n_blocks(cell) * forward, n_blocks(cell) * backward
-
-
-@njit(**COMPILED)
-def pack_weights(cell, w_x, w_h, b_x, b_h, forward, backward):  # type: ignore[no-untyped-def]
-    """Arrange a layer's weights in panels, block after block.
-
-    Parameters
-    ----------
-    w_x, w_h, b_x, b_h : as in torch
-    forward : flat
-        Gets (n_channels + 1, hidden) for [x | 1] and (hidden, hidden) for h.
-    backward : flat, may be empty
-        Gets (hidden, n_channels) for the gradient of x and (hidden, hidden) for that of h.
-    """
-    n_channels, hidden_size = w_x.shape[1], w_h.shape[1]
-    forward[:] = ZERO
-    backward[:] = ZERO
-    at, back_at = 0, 0
-    for block in range(n_blocks(cell)):
-        rows = slice(_gate(cell, block) * hidden_size, (_gate(cell, block) + 1) * hidden_size)
-        reads_x, reads_h = _reads(cell, block)
-        to_x, to_h = forward[at:], forward[at + panel_floats(hidden_size, n_channels + 1) :]
-        for unit in range(hidden_size):
-            row, column = rows.start + unit, unit // PANEL * PANEL * (n_channels + 1) + unit % PANEL
-            for k in range(n_channels):
-                to_x[column + k * PANEL] = w_x[row, k]
-            bias = (b_x[row] if reads_x else ZERO) + (b_h[row] if reads_h else ZERO)
-            to_x[column + n_channels * PANEL] = bias
-        _pack(w_h[rows].T, to_h)
-        at += panel_floats(hidden_size, n_channels + 1) + panel_floats(hidden_size, hidden_size)
-        if len(backward):
-            _pack(w_x[rows], backward[back_at:])
-            _pack(w_h[rows], backward[back_at + panel_floats(n_channels, hidden_size) :])
-            back_at += panel_floats(n_channels, hidden_size) + panel_floats(hidden_size, hidden_size)
-
+from skrnn.nn._packing import GRU, LSTM, RNN_RELU, gate_of, n_blocks, panel_floats, reads
 
 # -- the memory of a chunk ---------------------------------------------------------------------------------------------
 
@@ -322,7 +155,7 @@ def forward_chunk(  # type: ignore[no-untyped-def]
         for block in range(len(gates)):
             from_h = from_x + FLOAT_BYTES * panel_floats(hidden_size, depth)
             to = gates[block, held].ctypes.data
-            reads_x, reads_h = _reads(cell, block)
+            reads_x, reads_h = reads(cell, block)
             skip = 0 if reads_x else n_channels  # only the bias
             at, b = x_1.ctypes.data + FLOAT_BYTES * skip, from_x + FLOAT_BYTES * skip * PANEL
             matmul(at, depth, 1, b, PANEL, depth * PANEL, to, p, n_rows, hidden_size, depth - skip, 0)
@@ -332,13 +165,13 @@ def forward_chunk(  # type: ignore[no-untyped-def]
             from_x = from_h + FLOAT_BYTES * panel_floats(hidden_size, hidden_size)
         if cell == LSTM:
             i, f, g, o = gates[0, held], gates[1, held], gates[2, held], gates[3, held]
-            _lstm(i, f, g, o, carry[now], carry[after], squash[held], h_new)
+            lstm(i, f, g, o, carry[now], carry[after], squash[held], h_new)
         elif cell == GRU:
-            _gru(gates[0, held], gates[1, held], gates[2, held], gates[3, held], h, h_new)
+            gru(gates[0, held], gates[1, held], gates[2, held], gates[3, held], h, h_new)
         elif cell == RNN_RELU:
-            _plain_relu(gates[0, held], h_new)
+            relu(gates[0, held], h_new)
         else:
-            _plain(gates[0, held], h_new)
+            plain(gates[0, held], h_new)
         for r in range(n_rows if step >= shortest else 0):
             if step >= lengths[first + r]:
                 h_new[r * p : (r + 1) * p] = h[r * p : (r + 1) * p]
@@ -424,13 +257,13 @@ def backward_chunk(  # type: ignore[no-untyped-def]
         _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidden_size, p, dh, dc)
         if cell == LSTM:
             i, f, g, o = gates[0, step], gates[1, step], gates[2, step], gates[3, step]
-            _lstm_back(i, f, g, o, carry[step], squash[step], dh, dc)
+            lstm_back(i, f, g, o, carry[step], squash[step], dh, dc)
         elif cell == GRU:
-            _gru_back(gates[0, step], gates[1, step], gates[2, step], gates[3, step], states[step], dh)
+            gru_back(gates[0, step], gates[1, step], gates[2, step], gates[3, step], states[step], dh)
         elif cell == RNN_RELU:
-            _plain_relu_back(gates[0, step], states[step + 1], dh)
+            relu_back(gates[0, step], states[step + 1], dh)
         else:
-            _plain_back(gates[0, step], states[step + 1], dh)
+            plain_back(gates[0, step], states[step + 1], dh)
         _read_step(x, lengths, backwards, first, step, x_1)
         adds_h, adds_dx = (1 if cell == GRU else 0), 0
         adds = 0 if step == n_steps - 1 else 1
@@ -438,7 +271,7 @@ def backward_chunk(  # type: ignore[no-untyped-def]
         for block in range(len(gates)):
             to_h = to_x + FLOAT_BYTES * panel_floats(n_channels, hidden_size)
             a = gates[block, step].ctypes.data
-            reads_x, reads_h = _reads(cell, block)
+            reads_x, reads_h = reads(cell, block)
             if reads_h and (step or len(d_h_0)):
                 d = dh.ctypes.data
                 matmul(a, p, 1, to_h, PANEL, hidden_size * PANEL, d, p, n_rows, hidden_size, hidden_size, adds_h)
@@ -476,8 +309,8 @@ def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):  # type: igno
     for chunk in range(1, len(d_weights)):
         total += d_weights[chunk]
     for block in range(n_blocks(cell)):
-        begin = _gate(cell, block) * hidden_size
-        reads_x, reads_h = _reads(cell, block)
+        begin = gate_of(cell, block) * hidden_size
+        reads_x, reads_h = reads(cell, block)
         for unit in range(hidden_size):
             if reads_x:
                 for k in range(n_channels):

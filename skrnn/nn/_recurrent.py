@@ -9,8 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from skrnn.nn._compiled import has_kernels
 from skrnn.nn._dropout import Dropout
-from skrnn.nn._fused import has_kernels, run_fused, weights_of
+from skrnn.nn._fused import run_fused, weights_of
 from skrnn.nn._reference import Direction, State, join, run_directions, torch_direction
 from skrnn.nn._unrolled import run_unrolled
 
@@ -88,7 +89,7 @@ class RecurrentStack(nn.Module):
         Keep the state of each layer after the last valid step, for a decoder that begins there.
     kernel : {"auto", "torch", "fused"}
         What runs the layers. "torch": nn.RNN, nn.LSTM or nn.GRU, the reference. Else the compiled kernels where they
-        can (see `runs_fused`), and elsewhere the loops of `nn._unrolled`, for an LSTM torch's.
+        can (see `runs_fused`), otherwise on the CPU the loops of `nn._unrolled` for all cells but the LSTM, and torch.
     """
 
     def __init__(
@@ -168,12 +169,13 @@ class RecurrentStack(nn.Module):
         layer = list(self.recurrences)[first : first + self.n_directions]
         if self.kernel != "torch" and runs_fused(x):
             return run_fused(layer, self.cell, x, lengths, begin, wants_steps=wants_steps)
-        directions = [self._direction(recurrence) for recurrence in layer]
+        loops = self.kernel != "torch" and self.cell != "lstm" and runs_eagerly(x)  # oneDNN's LSTM is fast by itself
+        directions = [self._direction(recurrence, unrolled=loops) for recurrence in layer]
         return run_directions(directions, x, lengths, begin, wants_steps=wants_steps)
 
-    def _direction(self, recurrence: nn.Module) -> Direction:
+    def _direction(self, recurrence: nn.Module, *, unrolled: bool) -> Direction:
         """What runs a recurrence where the kernels do not."""
-        if self.kernel == "torch" or self.cell == "lstm":  # oneDNN's LSTM is fast by itself
+        if not unrolled:
             return torch_direction(recurrence, exact_carry=self.keep_states and self.cell == "lstm")
 
         def run(x: Tensor, lengths: Tensor | None, begin: State | None) -> tuple[Tensor, State]:
@@ -183,11 +185,14 @@ class RecurrentStack(nn.Module):
         return run
 
 
+def runs_eagerly(x: Tensor) -> bool:
+    """Whether x is on the CPU, and torch neither compiles nor traces what is done with it."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+
+
 def runs_fused(x: Tensor) -> bool:
-    """Whether the kernels can take x: float32, on the CPU, in plain training or prediction."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    return has_kernels()
+    """Whether the kernels can take x."""
+    return x.dtype == torch.float32 and runs_eagerly(x) and has_kernels()
 
 
 @torch.no_grad()

@@ -9,23 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from skrnn.nn._kernels import (
-    ONE,
-    ZERO,
-    backward_chunk,
-    chunk_floats,
-    forward_chunk,
-    n_blocks,
-    pack_weights,
-    unpack_gradients,
-    weight_floats,
-)
+from skrnn.nn._activations import HALF, ONE, ZERO
+from skrnn.nn._kernels import backward_chunk, chunk_floats, forward_chunk, unpack_gradients
 from skrnn.nn._matmul import COMPILED, padded
+from skrnn.nn._packing import n_blocks, pack_weights, weight_floats
 
 SQUARED, ABSOLUTE, HUBER = range(3)
 
 _f = np.float32
-HALF = _f(0.5)
 
 
 @njit(**COMPILED)

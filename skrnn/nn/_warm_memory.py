@@ -13,8 +13,8 @@ from collections import deque
 import torch
 from torch import Tensor
 
-SMALLEST, LARGEST = 2**16, 2**24  # bytes; smaller blocks the C library keeps itself
-MOST_BLOCKS = 32  # that are kept while nobody uses them
+SMALLEST = 2**16  # bytes; smaller blocks the C library keeps itself
+MOST_BLOCKS, MOST_BYTES = 32, 2**29  # that are kept while nobody uses them
 
 spare: deque[Tensor] = deque(maxlen=MOST_BLOCKS)
 """Blocks (bytes,) that nobody uses, the latest last. Each thread takes from it and gives back without a lock: appending
@@ -27,11 +27,11 @@ def warm_empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     The memory goes back when the last tensor that shares it is gone, views and what a graph has saved included.
     """
     n_bytes = math.prod(shape) * like.element_size()
-    if like.device.type != "cpu" or not SMALLEST <= n_bytes <= LARGEST:
+    if like.device.type != "cpu" or n_bytes < SMALLEST:
         return like.new_empty(shape)
     block = take(n_bytes)
     array = block.numpy()[:n_bytes]  # a new object that lives as long as the storage of the tensor made of it
-    weakref.finalize(array, spare.append, block).atexit = False
+    weakref.finalize(array, give_back, block).atexit = False
     return torch.from_numpy(array).view(like.dtype).view(shape)
 
 
@@ -46,3 +46,18 @@ def take(n_bytes: int) -> Tensor:
             return block
         spare.appendleft(block)
     return torch.empty(n_bytes, dtype=torch.uint8, device="cpu")
+
+
+def give_back(block: Tensor) -> None:
+    """Keep a block that nobody uses any more, and let go of those unused for longest where there are too many."""
+    spare.append(block)
+    try:
+        while sum(map(len, tuple(spare))) > MOST_BYTES:
+            spare.popleft()
+    except IndexError:  # another thread took the last one
+        pass
+
+
+def release_memory() -> None:
+    """Give all spare blocks back to the system."""
+    spare.clear()
