@@ -61,7 +61,7 @@ def plain_back(a, h, dh):  # type: ignore[no-untyped-def]
 @njit(**COMPILED)
 def relu_back(a, h, dh):  # type: ignore[no-untyped-def]
     for j in range(len(h)):
-        a[j] = dh[j] if h[j] > ZERO else ZERO
+        a[j] = ZERO if h[j] <= ZERO else dh[j]  # NaN gives the gradient of the loss on, as in torch
 
 
 @njit(**COMPILED)

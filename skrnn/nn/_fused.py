@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
@@ -223,7 +224,7 @@ def _by_torch(ctx: Any, x: Tensor, tensors: Sequence[Tensor | None], *d_outputs:
         begin.append(tuple(_or_zeros(part, x, recurrence.hidden_size) for part in tensors[2 * i : 2 * i + 2]))
     if ctx.cell != "lstm":
         begin = [state[:1] for state in begin]
-    with torch.enable_grad(), torch.backends.mkldnn.flags(enabled=False):  # oneDNN has no second derivatives
+    with torch.enable_grad(), _without_onednn():  # it has no second derivatives
         steps, states = run_directions(directions, x, ctx.lengths, begin, wants_steps=True)
         h = join([state[0] for state in states])
         carry = join([state[1] for state in states]) if ctx.cell == "lstm" else h.new_zeros(h.shape)
@@ -241,6 +242,17 @@ def _by_torch(ctx: Any, x: Tensor, tensors: Sequence[Tensor | None], *d_outputs:
     for i, gradient in zip(wanted, found, strict=True):
         gradients[i] = gradient
     return gradients
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """Let torch run its own layers; its `flags` sets more than that, and warns of what a machine lacks."""
+    backend: Any = torch.backends.mkldnn
+    before, backend.enabled = backend.enabled, False
+    try:
+        yield
+    finally:
+        backend.enabled = before
 
 
 def _call(recurrence: nn.Module, weights: dict[str, Tensor], x: Tensor, begin: Any) -> Any:
