@@ -157,7 +157,8 @@ class FitSpeed:
         yield (
             f"Wall time of `fit`, epochs: {self.epochs}, everything included but validation; the bare loop on torch's "
             f"default of {threads} threads. Ratios are medians of paired rounds (range); the marks are what they "
-            "were to be at most. The limit is `limit.c`: the same net in C, one call a batch, without autograd.\n"
+            "were to be at most. The limit is `limit.c`: the same net in C around the matrix product that torch ships, "
+            "one call a batch, without autograd.\n"
         )
         yield (
             "| net | torch, ms a batch | limit, ms a batch | skrnn, ms a batch | skrnn, s | skrnn / torch "

@@ -10,10 +10,10 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from machine import version_or_none
 from workloads import Workload, series, windows
 
 LR = 0.01
@@ -38,8 +38,9 @@ class Peer:
 
     def describe(self) -> dict[str, object]:
         """Versions, and what differs."""
-        versions = ", ".join(f"{name} {version(name)}" for name in self.packages)
-        return {"threads": "its default", "versions": versions, "differs": self.differs}
+        versions = [(name, version_or_none(name)) for name in self.packages]
+        installed = ", ".join(f"{name} {number}" for name, number in versions if number != "none")
+        return {"threads": "its default", "versions": installed, "differs": self.differs}
 
 
 def keras_net(workload: Workload, *, with_steps: bool) -> Any:
@@ -66,7 +67,7 @@ def keras_net(workload: Workload, *, with_steps: bool) -> Any:
 class Keras(Peer):
     """Keras 3 on tensorflow."""
 
-    packages = ("keras", "tensorflow-cpu")
+    packages = ("keras", "tensorflow", "tensorflow-cpu")
     differs = "the model is traced once and goes on training in each fit; one bias where torch has two (not GRU)"
 
     def __init__(self, workload: Workload) -> None:
@@ -83,7 +84,7 @@ class Keras(Peer):
 class Skforecast(Peer):
     """skforecast's ForecasterRnn, which trains a Keras model."""
 
-    packages = ("skforecast", "keras", "tensorflow-cpu")
+    packages = ("skforecast", "keras", "tensorflow", "tensorflow-cpu")
     differs = "the same Keras model; fit also builds the windows and predicts all training rows for its residuals"
 
     def __init__(self, workload: Workload) -> None:
