@@ -26,7 +26,7 @@ from skrnn._net import RecurrentNet, unchanged_on_error
 from skrnn._net_params import check_net_params, same
 from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
 from skrnn._predicting_estimator import PredictingEstimator
-from skrnn._prediction import PREDICTED_AT_ONCE
+from skrnn._prediction import rows_at_once
 from skrnn._runtime import (
     resolve_device,
     resolve_dtype,
@@ -279,7 +279,8 @@ class RecurrentEstimator(PredictingEstimator):
         extra |= optimizer_args(optimizer, extra, self.weight_decay, on_cpu=self.device_ == "cpu")
         extra |= {f"module__{name}": value for name, value in module_args.items()}
         extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
-        extra = {"iterator_valid__batch_size": PREDICTED_AT_ONCE, "iterator_valid__most_steps": MOST_STEPS} | extra
+        n_rows = rows_at_once(self.hidden_size, train.sequences.n_steps)
+        extra = {"iterator_valid__batch_size": n_rows, "iterator_valid__most_steps": MOST_STEPS} | extra
         given = extra.pop("callbacks", None)
         judged = valid is not None and bool(self.early_stopping)
         net = RecurrentNet(

@@ -62,7 +62,7 @@ class PredictingEstimator(SequenceEstimator):
         if net.module_.training:
             net.module_.eval()
         with torch_threads(thread_count(self.hidden_size)):
-            return run_in_batches(function, dataset, groups or [np.arange(len(sequences))])
+            return run_in_batches(function, dataset, groups or [np.arange(len(sequences))], self.hidden_size)
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:
         """One number for each target: of quantiles (the last axis) the one nearest to the median."""
