@@ -224,7 +224,7 @@ class FitSpeed:
         yield "#### The first fit\n"
         yield (
             "Seconds of the first fit of each net in a process, one epoch: tracing, first-time buffers, kernels read "
-            f"the disk. With all of them to be compiled, the first of skrnn takes {self.first_fit_ever():.1f} s.\n"
+            f"from disk. With all of them to be compiled, the first of skrnn takes {self.first_fit_ever():.1f} s.\n"
         )
         yield f"| net | {' | '.join(names)} |"
         yield "| --- " * (len(names) + 1) + "|"
