@@ -138,7 +138,6 @@ class RecurrentNet(NeuralNet):
         self._schedule = make_schedule(self.lr_schedule if passes is None else None, self.optimizer_, total)
         parameters = [parameter for _, parameter in self.get_all_learnable_params()]
         self._average = WeightAverage(parameters) if self.average_weights and passes is None else None
-        self._direct = self._direct_step()
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, epochs=self.n_rounds_)
@@ -151,12 +150,15 @@ class RecurrentNet(NeuralNet):
             self.release_parameters()
 
     def _direct_step(self) -> DirectStep | None:
-        """What computes the gradients of a net that needs no autograd engine."""
+        """What computes the gradients of a net that needs no autograd engine; callbacks may change that."""
         flat = getattr(self, "_flat_parameters", None)
         if flat is None or not is_plain(self.module_, self.criterion_):
             return None
         ready()
-        return DirectStep(self.module_, self.criterion_, flat.parameter, self.gradient_clip)
+        made_of, former = (self.module_, self.criterion_, flat.parameter, self.gradient_clip), self._direct
+        if former is not None and all(one is other for one, other in zip(former.made_of, made_of, strict=True)):
+            return former
+        return DirectStep(*made_of)
 
     def _resume_optimizer(self) -> None:
         """Give the optimizer the module's parameters again, with the moments that it had and the first lr."""
@@ -367,7 +369,9 @@ class RecurrentNet(NeuralNet):
         if self._average is not None:
             self._average.swap(averaged=not training)
         self._set_training(training)
-        direct = None if not training or any(self._listens.values()) else self._direct
+        if training:
+            self._direct = None if any(self._listens.values()) else self._direct_step()
+        direct = self._direct if training else None
         begin = time.perf_counter()
         sums = EpochSums()
         for batch in iterator:

@@ -21,6 +21,7 @@ from skrnn.nn._parallel import share
 from skrnn.nn._recurrent import N_GATES, runs_fused
 
 LOSSES: dict[type[nn.Module], int] = {nn.MSELoss: 0, nn.L1Loss: 1, nn.HuberLoss: 2}  # as `_step_kernels` numbers them
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of modules
 KEPT_SHAPES = 4  # of batches, whose arrays are laid out once
 
 
@@ -30,10 +31,12 @@ def is_plain(module: nn.Module, criterion: nn.Module) -> bool:
         return False
     encoder, stack = module.encoder, module.encoder.recurrent
     draws = encoder.input_dropout.p or encoder.input_shift.deviation or (stack.dropout.p and stack.n_layers > 1)
-    watched = any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in module.modules())
     found, plain = list(module.parameters()), _plain_parameters(module)
+    watched = any(getattr(part, hooks) for part in module.modules() for hooks in HOOKS)
+    watched = watched or any(one._backward_hooks or one._post_accumulate_grad_hooks for one in found)
     return (
-        len(found) == len(plain)  # nothing in front of the layers, between them or behind
+        module.embedding is None
+        and len(found) == len(plain)  # nothing in front of the layers, between them or behind
         and all(one is other and one.requires_grad for one, other in zip(found, plain, strict=True))
         and module.pooling is not None
         and module.pooling.kind == "last"
@@ -97,6 +100,7 @@ class DirectStep:
         self, module: SequenceModel, criterion: nn.Module, parameter: nn.Parameter, max_norm: float | None
     ) -> None:
         assert parameter.grad is not None
+        self.made_of = (module, criterion, parameter, max_norm)
         self.kernels = kernels()
         stack = module.encoder.recurrent
         self.hidden_size, self.n_channels = stack.recurrences[0].hidden_size, module.n_channels
