@@ -442,6 +442,20 @@ def test_second_derivatives_are_torchs(cell, bidirectional, ragged, n_layers):
     assert_close(*found)
 
 
+@each_cell
+def test_second_derivatives_where_a_layer_is_run_twice(cell):
+    """x and the weights depend on the same numbers, which must count once on each way."""
+    stack, found = stack_of(cell, n_channels=HIDDEN), []
+    for net, dtype in ((stack, torch.float32), (reference_of(stack), torch.float64)):
+        weights = list(net.parameters())
+        with _fused._without_onednn():
+            final = net(net(normal(N_ROWS, STEPS, HIDDEN).to(dtype)).steps()).final()
+            first = torch.autograd.grad(final.square().sum(), weights, create_graph=True)
+            penalty = sum(gradient.square().sum() for gradient in first)
+            found.append((*first, *torch.autograd.grad(penalty, weights)))
+    assert_close(*found)
+
+
 def test_second_derivatives_of_frozen_layers_reach_the_input():
     """A penalty on the gradient of x alone, as for adversarial training."""
     stack = stack_of("lstm").requires_grad_(False)
