@@ -21,10 +21,10 @@ _loading = threading.RLock()
 
 @cache
 def has_kernels() -> bool:
-    """Whether numba is installed, and works with what else is."""
+    """Whether numba is installed, works with what else is, and finds a folder to keep what it compiles."""
     try:
         import skrnn.nn._step_kernels  # noqa: F401
-    except ImportError:
+    except (ImportError, RuntimeError):  # the latter without a folder
         return False
     return True
 
