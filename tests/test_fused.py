@@ -424,9 +424,10 @@ def test_weights_changed_before_the_way_back_are_told():
 @each_direction
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_second_derivatives_are_torchs(cell, bidirectional, ragged, n_layers):
-    stack, lengths = stack_of(cell, bidirectional, n_layers), lengths_of(N_ROWS, STEPS) if ragged else None
-    found = []
+@pytest.mark.parametrize("keep_states", [False, True])
+def test_second_derivatives_are_torchs(cell, bidirectional, ragged, n_layers, keep_states):
+    stack, found = stack_of(cell, bidirectional, n_layers, keep_states=keep_states), []
+    lengths = lengths_of(N_ROWS, STEPS) if ragged else None
     for net, dtype in ((stack, torch.float32), (reference_of(stack), torch.float64)):
         x = normal(N_ROWS, STEPS, N_CHANNELS).to(dtype).requires_grad_()
         initial = [tuple(part.to(dtype).requires_grad_() for part in state) for state in states_of(stack, N_ROWS)]
