@@ -334,12 +334,15 @@ def test_a_fitted_estimator_pickles_and_goes_on(ways):
     assert took(ways) == {"direct": 10, "autograd": 0}
 
 
-def test_training_leaves_no_memory_behind():
+@pytest.mark.parametrize("listening", [False, True])
+def test_training_leaves_no_memory_behind(listening):
     X, y = data()
-    for kernel in ("auto", "torch"):
-        model = fitted(X, y, kernel=kernel, hidden_size=37, batch_size=70)
-        assert model.net_._direct is None
-        assert not spare
+    in_use = []
+    callbacks = [AtEpoch(lambda net: in_use.append(len(spare))), *[listener("on_batch_end")] * listening]
+    model = fitted(X, y, hidden_size=37, batch_size=70, callbacks=callbacks)
+    assert (in_use[0] > 0) is listening  # blocks between batches; a direct step has its own
+    assert model.net_._direct is None
+    assert not spare
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
