@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.exceptions import ConvergenceWarning
-from torch import nn
 
-from skrnn._batches import (
-    MOST_STEPS,
-    TORCH_DTYPES,
-    BatchIterator,
-    SequenceDataset,
-    embedding_sizes,
-    embedding_tables,
-    standardized_base,
-)
+from skrnn._building_estimator import BuildingEstimator
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._labelled import Labelled, Scaling
 from skrnn._net import RecurrentNet, unchanged_on_error
-from skrnn._net_params import check_net_params, same
-from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
-from skrnn._predicting_estimator import PredictingEstimator
-from skrnn._prediction import rows_at_once
-from skrnn._runtime import (
-    resolve_device,
-    resolve_dtype,
-    seeded_initialisation,
-    thread_count,
-    torch_threads,
-)
+from skrnn._net_params import same
+from skrnn._runtime import thread_count, torch_threads
+from skrnn._threads import net_threads
 from skrnn._training_report import history_table, lr_advice, warn_of_training
-from skrnn.callbacks import BestWeights, ProgressBar
 
-LARGEST_SEED = 2**31 - 1
 TINY = 1e-9  # what adding up shares of an epoch may be off by
 
 
-class RecurrentEstimator(PredictingEstimator):
+class RecurrentEstimator(BuildingEstimator):
     """Abstract: an estimator that trains its nets on sequences.
 
-    A subclass defines `__init__` with every parameter written out, `_module`, `_criterion`, and the public methods;
-    it calls `_fit_nets` once with labelled sequences and `_raw_predict` for outputs in the target's units.
+    Beside what `BuildingEstimator` asks for, a subclass defines the public methods; it calls `_fit_nets` once with
+    labelled sequences and `_raw_predict` for outputs in the target's units.
     """
 
     _aligns_targets = False  # whether a target is scaled as the channel that it is the future of, at each step alike
@@ -53,25 +32,9 @@ class RecurrentEstimator(PredictingEstimator):
 
     # -- what a subclass defines -----------------------------------------------------------------------------------
 
-    def _module(self) -> tuple[type[nn.Module], dict[str, Any]]:
-        """The module class and the arguments that come from this estimator's parameters."""
-        raise NotImplementedError
-
-    def _criterion(self) -> tuple[type[nn.Module], dict[str, Any]]:
-        """The loss, called with `reduction="none"`, and its other arguments."""
-        raise NotImplementedError
-
     def _idle_parameters(self) -> list[str]:
         """What to say of parameters of the subclass's own that were set but do nothing."""
         return []
-
-    def _teacher_forcing(self) -> dict[str, Any]:
-        """How often a decoder is fed its targets in training, as arguments of `RecurrentNet`."""
-        return {}
-
-    def _n_outputs_of_net(self, train: Labelled) -> int:
-        """Outputs of the module; a classifier has more than columns of targets."""
-        return train.targets.values.shape[-1]
 
     def _classes_of_rows(self, data: Labelled) -> np.ndarray | None:
         """The class of each row (n_samples,), by whose shares random rows are held out; None for other targets."""
@@ -80,10 +43,6 @@ class RecurrentEstimator(PredictingEstimator):
     def _skill(self, valid: Labelled) -> float:
         """1 - error / error of a naive prediction, over the rows that judge."""
         raise NotImplementedError
-
-    def _for_loss(self, data: Labelled) -> dict[str, np.ndarray]:
-        """What the loss is given beside predictions and targets: arrays (n_samples, n_columns) by argument."""
-        return {}
 
     # -- fit -------------------------------------------------------------------------------------------------------
 
@@ -113,7 +72,7 @@ class RecurrentEstimator(PredictingEstimator):
             self._check_same_tokens(self._made_with["tokens"], refitted=True)
         self._scale(train, scale_targets, keep=bool(former))
         self._resolve_machine(len(train.sequences))
-        with torch_threads(thread_count(self.hidden_size)):
+        with torch_threads(thread_count(self.n_threads, self.hidden_size)):
             datasets = self._datasets(train, valid)
             nets: list[RecurrentNet] = []
             try:
@@ -124,7 +83,8 @@ class RecurrentEstimator(PredictingEstimator):
                     self.nets_ = nets = [*nets, net]
                     self.net_ = nets[0]
                     try:
-                        net.train(datasets[0])
+                        with net_threads(net.module_, self.n_threads):
+                            net.train(datasets[0])
                     finally:
                         net.callback("best_weights").restore(net)
             finally:
@@ -143,7 +103,7 @@ class RecurrentEstimator(PredictingEstimator):
             self._resolve_machine(len(train.sequences))
         else:
             self.device_ = self.net_.device  # the CPU, where nets of a GPU were unpickled without one
-        with torch_threads(thread_count(self.hidden_size)):
+        with torch_threads(thread_count(self.n_threads, self.hidden_size)):
             dataset, _ = self._datasets(train, None)
             if begins:
                 self.nets_ = [self._new_net(train, (dataset, None), number, rng) for number in range(self.n_nets)]
@@ -154,7 +114,8 @@ class RecurrentEstimator(PredictingEstimator):
                     net.lr, net.gradient_clip = self.lr, self.gradient_clip
                     net.batch_size = self._resolve_batch_size(len(dataset))
                     net.iterator_train__shuffle = self.shuffle
-                    net.train(dataset, passes=1)
+                    with net_threads(net.module_, self.n_threads):
+                        net.train(dataset, passes=1)
                     if keeper.diverged_:
                         net.set_state(state)
                     keeper.best_weights_ = []
@@ -162,13 +123,6 @@ class RecurrentEstimator(PredictingEstimator):
         if any(keeper.diverged_ for keeper in keepers):
             message = "The loss became NaN or infinite; the weights before this call were kept."
             warnings.warn(f"{message} {lr_advice(self.net_)}", ConvergenceWarning, stacklevel=4)
-
-    def _architecture(self) -> dict[str, Any]:
-        """The parameters that a net has for life."""
-        criterion, criterion_args = self._criterion()
-        names = ("n_nets", "optimizer", "weight_decay", "device", "dtype", "net_params")
-        given = {name: getattr(self, name) for name in names}
-        return {"loss": criterion, **criterion_args, **self._module()[1], **given, "tokens": self._token_fingerprint}
 
     def _check_same_net(self) -> None:
         """Raise ValueError when a parameter of the net has changed since it was made."""
@@ -201,12 +155,6 @@ class RecurrentEstimator(PredictingEstimator):
                 "anew with `fit` and warm_start=False."
             )
 
-    def _resolve_machine(self, n_rows: int) -> None:
-        """Decide the device and the precision for so many training rows."""
-        self.device_ = resolve_device(self.device)
-        one_batch = n_rows <= self._resolve_batch_size(n_rows)
-        self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch)
-
     def _split(
         self, data: Labelled, held_out: Labelled | None, rng: np.random.RandomState
     ) -> tuple[Labelled, Labelled | None]:
@@ -234,99 +182,6 @@ class RecurrentEstimator(PredictingEstimator):
     def _holds_out(self, n_known: int) -> bool:
         """Whether some of so many labelled rows are held out for validation."""
         return n_known >= AUTO_FROM if self.early_stopping == "auto" else bool(self.early_stopping)
-
-    def _resolve_batch_size(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return n_rows if n_rows <= 32 else min(max(n_rows // 16, 16), 128)
-        return int(self.batch_size)
-
-    def _datasets(self, train: Labelled, valid: Labelled | None) -> tuple[SequenceDataset, SequenceDataset | None]:
-        """The training and the validation set as tensors; they share one standardised base where they can."""
-        base = standardized_base(train.sequences, self._scaling.inputs, self.dtype_, self.device_)
-        first = self._dataset(train, base)
-        if valid is None:
-            return first, None
-        if valid.sequences.base is not train.sequences.base:
-            base = standardized_base(valid.sequences, self._scaling.inputs, self.dtype_, self.device_)
-        return first, self._dataset(valid, base)
-
-    def _dataset(self, data: Labelled, base: torch.Tensor) -> SequenceDataset:
-        targets = self._scaling.scaled_targets(data)
-        dtype = TORCH_DTYPES[self.dtype_]
-        return SequenceDataset(base, data.sequences, self._scaling.inputs, *targets, self._for_loss(data), dtype)
-
-    # -- the net ---------------------------------------------------------------------------------------------------
-
-    def _new_net(
-        self,
-        train: Labelled,
-        datasets: tuple[SequenceDataset, SequenceDataset | None],
-        number: int,
-        rng: np.random.RandomState,
-    ) -> RecurrentNet:
-        """A skorch net with its initial weights, for a training and a validation set; `number` counts an ensemble's."""
-        valid = datasets[1]
-        self._made_with = self._architecture()
-        module, module_args = self._module()
-        tokens = train.sequences.tokens
-        if tokens is not None:
-            module_args["embedding"] = embedding_sizes(tokens)
-        criterion, criterion_args = self._criterion()
-        optimizer: Any = OPTIMIZERS.get(self.optimizer, self.optimizer)
-        parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
-        parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
-        extra = check_net_params(self.net_params, parts)
-        extra |= optimizer_args(optimizer, extra, self.weight_decay, on_cpu=self.device_ == "cpu")
-        extra |= {f"module__{name}": value for name, value in module_args.items()}
-        extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
-        n_rows = rows_at_once(self.hidden_size, train.sequences.n_steps)
-        extra = {"iterator_valid__batch_size": n_rows, "iterator_valid__most_steps": MOST_STEPS} | extra
-        given = extra.pop("callbacks", None)
-        judged = valid is not None and bool(self.early_stopping)
-        net = RecurrentNet(
-            module,
-            criterion,
-            criterion__reduction="none",
-            optimizer=optimizer,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            max_steps=self.max_steps,
-            batch_size=self._resolve_batch_size(len(train.sequences)),
-            iterator_train__shuffle=self.shuffle,
-            iterator_train__generator=torch.Generator().manual_seed(int(rng.randint(LARGEST_SEED))),
-            gradient_clip=self.gradient_clip,
-            lr_schedule=self.lr_schedule,
-            # groups of parameters go by their names, and optimizers of a user's own may go by their shapes
-            flat=self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra,
-            valid_dataset=valid,
-            validate_every=self.validate_every,
-            average_weights=judged,
-            **self._teacher_forcing(),
-            callbacks=[*self._callbacks(valid is not None, judged, number), *(given or [])],
-            device=self.device_,
-            verbose=0,
-            module__n_channels=train.sequences.n_channels,
-            module__n_outputs=self._n_outputs_of_net(train),
-            module__seed=int(rng.randint(LARGEST_SEED)),
-            module__dtype=TORCH_DTYPES[self.dtype_],
-            **extra,
-        )
-        with seeded_initialisation(int(rng.randint(LARGEST_SEED))):
-            net.initialize()
-        if tokens is not None:
-            net.module_.embedding.load(*embedding_tables(tokens))
-        net.check_loss(datasets[0])
-        return net
-
-    def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
-        """skrnn's own callbacks; `judged` says whether the best epoch is kept."""
-        patience = None if self.lr_schedule in ANNEALED else self.n_iter_no_change
-        monitor = "valid_loss" if validated else "train_loss"
-        callbacks: list[Any] = [("best_weights", BestWeights(monitor, judged, patience if judged else None))]
-        if self.verbose:
-            label = "" if self.n_nets == 1 else f"net {number + 1} of {self.n_nets}"
-            callbacks.append(("progress", ProgressBar(label)))
-        return callbacks
 
     def _continue_from(self, net: RecurrentNet, former: RecurrentNet) -> None:
         """warm_start: begin with the weights of the former fit."""

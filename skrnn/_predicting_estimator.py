@@ -11,8 +11,8 @@ from skrnn._batches import TORCH_DTYPES, SequenceDataset, standardized_base
 from skrnn._labelled import Scaling
 from skrnn._net import RecurrentNet
 from skrnn._prediction import economical_order, in_rows, in_rows_and_steps, run_in_batches
-from skrnn._runtime import thread_count, torch_threads
 from skrnn._sequence_estimator import SequenceEstimator
+from skrnn._threads import net_threads
 from skrnn._validation import Sequences
 
 
@@ -24,6 +24,7 @@ class PredictingEstimator(SequenceEstimator):
     """
 
     hidden_size: int
+    n_threads: int | None
     net_: RecurrentNet
     nets_: list[RecurrentNet]
     dtype_: np.dtype
@@ -61,7 +62,7 @@ class PredictingEstimator(SequenceEstimator):
         dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_])
         if net.module_.training:
             net.module_.eval()
-        with torch_threads(thread_count(self.hidden_size)):
+        with net_threads(net.module_, self.n_threads):
             return run_in_batches(function, dataset, groups or [np.arange(len(sequences))], self.hidden_size)
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:

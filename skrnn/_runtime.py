@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,16 @@ from sklearn.utils import check_random_state
 SMALL_HIDDEN_SIZE = 40  # up to here the second thread brings nothing (measured, see docs/benchmarks.md)
 
 _initialisation_lock = threading.Lock()
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 def resolve_device(device: str) -> str:
@@ -73,17 +84,29 @@ def resolve_dtype(dtype: object, *, device: str, one_batch: bool) -> np.dtype:
 
 def in_worker() -> bool:
     """Whether this code runs in a worker of joblib, loky, multiprocessing or dask (a process or a thread)."""
-    if multiprocessing.current_process().name != "MainProcess" or multiprocessing.parent_process() is not None:
+    if (
+        _forked
+        or multiprocessing.current_process().name != "MainProcess"
+        or multiprocessing.parent_process() is not None
+    ):
         return True
     return threading.current_thread() is not threading.main_thread()
 
 
-def thread_count(hidden_size: int) -> int:
-    """How many torch threads a net of this size should use here.
+def thread_count(n_threads: int | None, hidden_size: int) -> int:
+    """How many threads a net of this size should use here.
 
-    One inside a worker: two processes of two threads each were measured 68 times slower than of one. One for small
-    nets, where the second thread brings nothing. Otherwise what torch is set to.
+    Parameters
+    ----------
+    n_threads : int or None
+        What the user asks for. None: one inside a worker (two processes of two threads each were measured 68 times
+        slower than of one), one for small nets, where the second thread brings nothing, otherwise what torch is set to.
+        In a forked process one in any case: OpenMP's threads do not outlive a fork, and torch would wait for them for
+        ever.
+    hidden_size : int
     """
+    if n_threads is not None and not _forked:
+        return n_threads
     if in_worker() or hidden_size <= SMALL_HIDDEN_SIZE:
         return 1
     return torch.get_num_threads()
