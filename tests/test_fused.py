@@ -208,7 +208,8 @@ def test_any_size(cell, n_rows, n_steps, n_channels, hidden_size, n_layers, bidi
     for part in (part for state in initial or [] for part in state):
         part.requires_grad_()
     lengths = lengths_of(n_rows, n_steps) if ragged else None
-    compare(stack, x, lengths, initial, final_only=final_only)
+    # with a single unit, sums of hundreds of numbers may all but cancel out
+    compare(stack, x, lengths, initial, final_only=final_only, tolerance=5e-5)
 
 
 @each_cell
