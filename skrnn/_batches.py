@@ -13,7 +13,7 @@ from torch import Tensor
 from skrnn._embedded_tokens import EmbeddedTokens
 from skrnn._scaling import InputScaling
 from skrnn._validation import Sequences
-from skrnn.nn._embedding import EmbeddingSizes, NGrams
+from skrnn.nn._embedding import EmbeddingSizes, NGrams, TokenBatch
 
 Inputs = dict[str, Any]
 """A batch as the net gets it: "x" (batch, steps, channels) and "lengths" (batch,) or None for the module; for the loss
@@ -50,7 +50,7 @@ def embedding_tables(tokens: EmbeddedTokens) -> tuple[list[Tensor], Tensor | Non
 
 
 class SequenceDataset(torch.utils.data.Dataset):
-    """Standardised sequences on the device, cut into batches without a copy of any window before its batch.
+    """Standardised sequences, cut into batches without a copy of any window before its batch.
 
     Parameters
     ----------
@@ -65,6 +65,8 @@ class SequenceDataset(torch.utils.data.Dataset):
         What the loss is given beside predictions and targets, by the names of its arguments.
     dtype : torch.dtype or None
         Of values and weights; None is that of `base`.
+    device : str or None
+        Where batches go, if not where `base` and everything else is.
 
     Attributes
     ----------
@@ -82,33 +84,43 @@ class SequenceDataset(torch.utils.data.Dataset):
         units: np.ndarray | None = None,
         for_loss: dict[str, np.ndarray] | None = None,
         dtype: torch.dtype | None = None,
+        device: str | None = None,
     ) -> None:
-        n_steps, device, dtype = sequences.n_steps, base.device, dtype or base.dtype
+        self.destination = base.device if device is None else torch.device(device)
+        n_steps, home, dtype = sequences.n_steps, base.device, dtype or base.dtype
         self.base = base
-        self.first = torch.from_numpy(sequences.first).to(device)
+        self.first = torch.from_numpy(sequences.first).to(home)
         lengths = sequences.lengths
-        self.lengths = None if (lengths == n_steps).all() else torch.from_numpy(lengths).to(device)
+        self.lengths = None if (lengths == n_steps).all() else torch.from_numpy(lengths).to(home)
         self.ragged = self.lengths is not None and not sequences.are_windows
         self.n_steps = n_steps
-        self.ngrams = None if sequences.tokens is None else ngrams_of(sequences.tokens, device)
+        self.ngrams = None if sequences.tokens is None else ngrams_of(sequences.tokens, home)
         self.window_scaling = scaling.window
         every_channel = len(scaling.channels) == sequences.n_channels
-        self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(device)
+        self.channels = None if every_channel else torch.from_numpy(scaling.channels).to(home)
         if scaling.window is not None:
             self.spread, self.smallest = (
-                torch.from_numpy(sizes[scaling.channels]).to(device, dtype)
+                torch.from_numpy(sizes[scaling.channels]).to(home, dtype)
                 for sizes in (scaling.spread, scaling.smallest)
             )
         self.values, self.weights, self.units = (
-            None if array is None else torch.from_numpy(array).to(device, dtype) for array in (values, weights, units)
+            None if array is None else torch.from_numpy(array).to(home, dtype) for array in (values, weights, units)
         )
-        self.for_loss = {name: torch.from_numpy(array).to(device, dtype) for name, array in (for_loss or {}).items()}
+        self.for_loss = {name: torch.from_numpy(array).to(home, dtype) for name, array in (for_loss or {}).items()}
 
     def __len__(self) -> int:
         return len(self.first)
 
     def sequences(self, rows: Tensor) -> Inputs:
         """The sequences at `rows`: "x" (batch, steps, channels) and "lengths" (batch,) or None."""
+        return self._sent(self._sequences(rows))
+
+    def _sent(self, batch: Any) -> Any:
+        """A batch where the net is."""
+        # types, since "cuda" and "cuda:0" are not equal
+        return batch if self.base.device.type == self.destination.type else sent(batch, self.destination)
+
+    def _sequences(self, rows: Tensor) -> Inputs:
         n_steps, lengths = self.n_steps, None
         if self.lengths is not None:
             lengths = self.lengths[rows]
@@ -159,13 +171,26 @@ class SequenceDataset(torch.utils.data.Dataset):
         units = self.units
         if units is not None and len(units) > 1:
             units = units[rows]
-        inputs, values = self.sequences(rows), self.values[rows]
+        inputs, values = self._sequences(rows), self.values[rows]
         weights = None if self.weights is None else self.weights[rows]
         if values.ndim == 3:  # trimmed to the longest of the batch, as x is
             n_steps = inputs["x"].shape[1]
             values, weights = values[:, :n_steps], None if weights is None else weights[:, :n_steps]
         for_loss = {name: array[rows] for name, array in self.for_loss.items()}
-        return inputs | {"weights": weights, "units": units, "loss": for_loss}, values
+        return self._sent((inputs | {"weights": weights, "units": units, "loss": for_loss}, values))
+
+
+def sent(part: Any, device: torch.device) -> Any:
+    """The tensors in nested dicts, tuples and token batches on another device; a GPU need not be waited for."""
+    if isinstance(part, Tensor):
+        return (part.pin_memory() if device.type == "cuda" else part).to(device, non_blocking=True)
+    if isinstance(part, dict):
+        return {name: sent(value, device) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(sent(value, device) for value in part)
+    if isinstance(part, TokenBatch):
+        return TokenBatch(**sent(vars(part), device))
+    return part
 
 
 def _mean_and_deviation(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:

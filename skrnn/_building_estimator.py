@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from skrnn._net_params import check_net_params
 from skrnn._optimizer import ANNEALED, OPTIMIZERS, optimizer_args
 from skrnn._predicting_estimator import PredictingEstimator
 from skrnn._prediction import rows_at_once
-from skrnn._runtime import resolve_device, resolve_dtype, seeded_initialisation, torch_threads
+from skrnn._runtime import home_of_data, resolve_device, resolve_dtype, seeded_initialisation, torch_threads
 from skrnn.callbacks import BestWeights, ProgressBar
 
 LARGEST_SEED = 2**31 - 1
@@ -73,25 +74,39 @@ class BuildingEstimator(PredictingEstimator):
 
     def _datasets(self, train: Labelled, valid: Labelled | None) -> tuple[SequenceDataset, SequenceDataset | None]:
         """The training and the validation set as tensors; they share one standardised base where they can."""
-        base = standardized_base(train.sequences, self._scaling.inputs, self.dtype_, self.device_)
+        home = self._home(train, valid)
+        base = standardized_base(train.sequences, self._scaling.inputs, self.dtype_, home)
         first = self._dataset(train, base)
         if valid is None:
             return first, None
         if valid.sequences.base is not train.sequences.base:
-            base = standardized_base(valid.sequences, self._scaling.inputs, self.dtype_, self.device_)
+            base = standardized_base(valid.sequences, self._scaling.inputs, self.dtype_, home)
         return first, self._dataset(valid, base)
 
+    def _home(self, train: Labelled, valid: Labelled | None) -> str:
+        """Where the tensors of both sets live."""
+        parts = [train] if valid is None else [train, valid]
+        bases = {id(data.sequences.base): data.sequences.base.size for data in parts}
+        n_values = sum(bases.values()) + sum(2 * data.targets.values.size for data in parts)  # targets have weights
+        return home_of_data(n_values * self.dtype_.itemsize, self.device_)
+
     def _dataset(self, data: Labelled, base: torch.Tensor) -> SequenceDataset:
-        targets = self._scaling.scaled_targets(data)
-        dtype = TORCH_DTYPES[self.dtype_]
-        return SequenceDataset(base, data.sequences, self._scaling.inputs, *targets, self._for_loss(data), dtype)
+        return SequenceDataset(
+            base,
+            data.sequences,
+            self._scaling.inputs,
+            *self._scaling.scaled_targets(data),
+            self._for_loss(data),
+            TORCH_DTYPES[self.dtype_],
+            self.device_,
+        )
 
     # -- the net ---------------------------------------------------------------------------------------------------
 
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a net has for life."""
         criterion, criterion_args = self._criterion()
-        names = ("n_nets", "optimizer", "weight_decay", "device", "dtype", "net_params")
+        names = ("n_nets", "optimizer", "weight_decay", "amp", "device", "dtype", "net_params")
         given = {name: getattr(self, name) for name in names}
         return {"loss": criterion, **criterion_args, **self._module()[1], **given, "tokens": self._token_fingerprint}
 
@@ -114,6 +129,8 @@ class BuildingEstimator(PredictingEstimator):
         parts: dict[str, Any] = {"optimizer": optimizer, "module": module, "criterion": criterion}
         parts |= {"iterator_train": BatchIterator, "iterator_valid": BatchIterator}
         extra = check_net_params(self.net_params, parts)
+        says = number == 0 and bool(self.verbose)
+        module_args["kernel"] = self._kernel_here(bool(extra.get("compile")), says=says)
         extra |= optimizer_args(optimizer, extra, self.weight_decay, on_cpu=self.device_ == "cpu")
         extra |= {f"module__{name}": value for name, value in module_args.items()}
         extra |= {f"criterion__{name}": value for name, value in criterion_args.items()}
@@ -138,6 +155,7 @@ class BuildingEstimator(PredictingEstimator):
             flat=self.optimizer in OPTIMIZERS and "optimizer__param_groups" not in extra,
             valid_dataset=valid,
             validate_every=self.validate_every,
+            amp=self.amp if self.device_ != "cpu" and self.dtype_ == np.float32 else None,
             average_weights=judged,
             **self._teacher_forcing(),
             callbacks=[*self._callbacks(valid is not None, judged, number), *(given or [])],
@@ -156,6 +174,14 @@ class BuildingEstimator(PredictingEstimator):
             net.module_.embedding.load(*embedding_tables(tokens))
         check_loss_of(net, datasets[0])
         return net
+
+    def _kernel_here(self, compiles: bool, *, says: bool) -> str:
+        """What runs the recurrent layers on this machine; `says` reports where it is not what was asked for."""
+        if says and compiles and self.kernel != "torch":
+            print("compile=True compiles torch's own layers, so kernel='torch' runs.", file=sys.stderr)
+        elif says and self.kernel == "fused" and (self.device_ != "cpu" or self.dtype_ != np.float32):
+            print(f"kernel='fused' is not for {self.dtype_} on {self.device_}: torch's layers run.", file=sys.stderr)
+        return "torch" if compiles or self.device_ != "cpu" else self.kernel  # cuDNN's on a GPU
 
     def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
         """skrnn's own callbacks; `judged` says whether the best epoch is kept."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skrnn._building_estimator import BuildingEstimator
 from skrnn._holdout import AUTO_FROM, hold_out
 from skrnn._labelled import Labelled, Scaling
-from skrnn._net import RecurrentNet, unchanged_on_error
+from skrnn._net import RecurrentNet
 from skrnn._net_params import same
 from skrnn._runtime import thread_count, torch_threads
 from skrnn._threads import net_threads
@@ -211,3 +214,15 @@ class RecurrentEstimator(BuildingEstimator):
         """Warn of a training that diverged, or that was cut short while the loss still fell."""
         for net in self.nets_:
             warn_of_training(net)
+
+
+@contextmanager
+def unchanged_on_error(nets: list[RecurrentNet]) -> Iterator[list[dict[str, Any]]]:
+    """Give the states of the nets; whatever goes wrong in the block, an interrupt included, they go back to them."""
+    before = [net.state() for net in nets]
+    try:
+        yield before
+    except BaseException:
+        for net, state in zip(nets, before, strict=True):
+            net.set_state(state)
+        raise

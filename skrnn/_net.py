@@ -6,8 +6,6 @@ import copy
 import io
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._epoch_sums import EpochSums
 from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
+from skrnn._runtime import mixed_precision
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
 from skrnn.nn._direct import DirectStep, is_plain, ready
@@ -52,6 +51,8 @@ class RecurrentNet(NeuralNet):
         How often the module is fed its targets in training (see `forcing_ratio`). None: it takes no targets.
     forcing_ends : bool
         Whether that ends before the training does.
+    amp : {"bf16"} or None
+        In which precision the module computes where that is safe (`mixed_precision`); what it gives is float32.
     average_weights : bool
         Judge a moving average of the weights in place of the weights; callbacks at the end of an epoch see it too.
     **kwargs
@@ -76,6 +77,7 @@ class RecurrentNet(NeuralNet):
         flat: bool = True,
         valid_dataset: SequenceDataset | None = None,
         validate_every: int | None = None,
+        amp: str | None = None,
         average_weights: bool = False,
         teacher_forcing: float | str | None = None,
         forcing_ends: bool = False,
@@ -90,6 +92,7 @@ class RecurrentNet(NeuralNet):
         self.flat = flat
         self.valid_dataset = valid_dataset
         self.validate_every = validate_every
+        self.amp = amp
         self.average_weights = average_weights
         self.teacher_forcing = teacher_forcing
         self.forcing_ends = forcing_ends
@@ -224,6 +227,7 @@ class RecurrentNet(NeuralNet):
         location = get_map_location(state["device"])  # the CPU, where the GPU of the fit is not to be had
         device = self._check_device(state["device"], location)
         state["flat"] = state["flat"] and device == state["device"]  # the optimizer has its state for each parameter
+        state["amp"] = state["amp"] if device == state["device"] else None
         state["device"] = device
         state |= torch.load(io.BytesIO(state.pop("on_device")), map_location=location, weights_only=False)
         self.__dict__.update(state)
@@ -324,7 +328,9 @@ class RecurrentNet(NeuralNet):
 
     def infer(self, x: Inputs, **fit_params: Any) -> Tensor:
         """The module's output for a batch of `SequenceDataset`, whose tensors are on the device already."""
-        return self.module_(x["x"], x["lengths"], **fit_params)
+        with mixed_precision(self.amp, self.device):
+            outputs = self.module_(x["x"], x["lengths"], **fit_params)
+        return outputs if self.amp is None else outputs.float()
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean over the batch of weight times loss; the weights of a row are 1 in all, on average over the rows."""
@@ -411,15 +417,3 @@ class RecurrentNet(NeuralNet):
         if getattr(type(self), event) is not getattr(NeuralNet, event):
             return True
         return any(getattr(type(cb), event, None) is not getattr(Callback, event) for _, cb in self.callbacks_)
-
-
-@contextmanager
-def unchanged_on_error(nets: list[RecurrentNet]) -> Iterator[list[dict[str, Any]]]:
-    """Give the states of the nets; whatever goes wrong in the block, an interrupt included, they go back to them."""
-    before = [net.state() for net in nets]
-    try:
-        yield before
-    except BaseException:
-        for net, state in zip(nets, before, strict=True):
-            net.set_state(state)
-        raise

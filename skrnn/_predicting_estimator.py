@@ -11,6 +11,7 @@ from skrnn._batches import TORCH_DTYPES, SequenceDataset, standardized_base
 from skrnn._labelled import Scaling
 from skrnn._net import RecurrentNet
 from skrnn._prediction import economical_order, in_rows, in_rows_and_steps, run_in_batches
+from skrnn._runtime import home_of_data, mixed_precision
 from skrnn._sequence_estimator import SequenceEstimator
 from skrnn._threads import net_threads
 from skrnn._validation import Sequences
@@ -58,11 +59,12 @@ class PredictingEstimator(SequenceEstimator):
         """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
         sequences = sequences.without_unread_rows()
         device = net.device  # the CPU, where a net of a GPU was unpickled without one
-        base = standardized_base(sequences, self._scaling.inputs, self.dtype_, device)
-        dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_])
+        home = home_of_data(sequences.base.size * self.dtype_.itemsize, device)
+        base = standardized_base(sequences, self._scaling.inputs, self.dtype_, home)
+        dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_], device=device)
         if net.module_.training:
             net.module_.eval()
-        with net_threads(net.module_, self.n_threads):
+        with net_threads(net.module_, self.n_threads), mixed_precision(net.amp, device):
             return run_in_batches(function, dataset, groups or [np.arange(len(sequences))], self.hidden_size)
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:

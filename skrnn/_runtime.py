@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+MOST_OF_DEVICE = 0.5  # of a GPU's free memory for rows and targets; the rest is for the net and its gradients
+AMP_DTYPES = {"bf16": torch.bfloat16}
 SMALL_HIDDEN_SIZE = 40  # up to here the second thread brings nothing (measured, see docs/benchmarks.md)
 
 _initialisation_lock = threading.Lock()
@@ -80,6 +83,25 @@ def resolve_dtype(dtype: object, *, device: str, one_batch: bool) -> np.dtype:
     if dtype is None or resolved is None or resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"`dtype` must be 'auto', 'float32' or 'float64', got {dtype!r}.")
     return resolved
+
+
+def home_of_data(n_bytes: int, device: str) -> str:
+    """Where rows and targets live, of which batches are cut: on the device of the net, or on the host.
+
+    They are on a GPU when they take at most half of its free memory. Else they stay in the memory of the host, where
+    batches are cut and sent one by one.
+    """
+    if torch.device(device).type != "cuda":
+        return device
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if n_bytes <= MOST_OF_DEVICE * free else "cpu"
+
+
+def mixed_precision(amp: str | None, device: str) -> AbstractContextManager[Any]:
+    """Run a block in the precision that `amp` names where that is safe; None changes nothing."""
+    if amp is None:
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=AMP_DTYPES[amp])
 
 
 def in_worker() -> bool:

@@ -123,18 +123,19 @@ class RNNClassifier(ClassifierMixin, ClassificationEstimator):
         in a loop faster than torch's.
     n_threads : int or None, default=None
         CPU threads of one fit or prediction. None: one in a worker of joblib, loky or dask and for small nets, else
-        as many as torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides).
+        as many as torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides). A forked process has
+        one in any case, since torch would wait for threads that did not outlive the fork.
     amp : {"bf16"} or None, default=None
-        "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights,
-        loss and predictions stay float32.
+        "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights
+        and loss stay float32. Predictions then have two or three digits.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where the net runs; "auto" takes a GPU where there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows, else float32.
     random_state : int, RandomState or None, default=None
-        Decides everything that is random, on the CPU bit for bit for the same number of torch threads (nets with
-        `hidden_size` up to 40 and all nets in workers have one, so any `n_jobs` gives the same). The global
-        generators of numpy and torch are neither read nor changed.
+        Decides everything that is random, on the CPU bit for bit: with the fused kernels for any number of threads,
+        with torch's layers for the same one (nets with `hidden_size` up to 40 and all nets in workers have one, so any
+        `n_jobs` gives the same). The global generators of numpy and torch are neither read nor changed.
     verbose : int, default=0
         1 shows a progress bar: epoch, loss, validation loss, time left.
     net_params : dict or None, default=None

@@ -109,6 +109,27 @@ def test_amp_without_a_gpu_is_told():
         fitted(RNNRegressor, amp="bf16", device="auto")
 
 
+def test_torch_compile_takes_torchs_layers_and_says_so(monkeypatch, capsys):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda module, **how: compiled.append(module) or module)
+    model = fitted(RNNRegressor, net_params={"compile": True}, verbose=1, n_nets=2)
+    assert [stack.kernel for stack in stacks(model)] == ["torch"]
+    assert len(compiled) >= 2
+    assert capsys.readouterr().err.count("compile=True compiles torch's own layers, so kernel='torch' runs.") == 1
+    fitted(RNNRegressor, net_params={"compile": True})
+    fitted(RNNRegressor, net_params={"compile": True}, verbose=1, kernel="torch")
+    assert "compile" not in capsys.readouterr().err
+
+
+@needs_numba
+def test_fused_that_does_not_run_is_said_at_verbose(capsys):
+    X, y = data(20)  # one batch, so float64
+    RNNRegressor(**SMALL, kernel="fused", verbose=1).fit(X, y)
+    assert "kernel='fused' is not for float64 on cpu: torch's layers run." in capsys.readouterr().err
+    RNNRegressor(**SMALL, kernel="fused", verbose=1, dtype="float32").fit(X, y)
+    assert "kernel" not in capsys.readouterr().err.replace("its kernels", "")
+
+
 def test_partial_fit_keeps_the_kernel():
     X, y = data()
     model = RNNRegressor(**SMALL).partial_fit(X, y)

@@ -31,6 +31,10 @@ class TagScores:
         """The same without gradients, as tensors have it."""
         return replace(self, scores=self.scores.detach())
 
+    def float(self) -> TagScores:
+        """The same in float32, as tensors have it."""
+        return replace(self, scores=self.scores.float())
+
 
 class CRFLoss(nn.Module):
     """Minus the log-likelihood of whole sequences of tags (`LinearChainCRF.negative_log_likelihood`).
