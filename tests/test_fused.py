@@ -553,3 +553,23 @@ def test_without_numba_torch_runs(monkeypatch, only_kernels):
     assert not runs_fused(x)
     assert_close([stack(x).steps()], [reference_of(stack)(x.double()).steps()])
     assert not only_kernels
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_no_rows_are_torchs(training):
+    with torch.set_grad_enabled(training):
+        outputs = stack_of("gru", True)(torch.zeros(0, STEPS, N_CHANNELS))
+    assert outputs.steps().shape == (0, STEPS, 2 * HIDDEN)
+    assert outputs.final().shape == (0, 2 * HIDDEN)
+
+
+@each_cell
+def test_wrong_input_is_told_as_by_torch(cell):
+    for wrong, x in (("size", normal(N_ROWS, STEPS, 4)), ("dtype", normal(N_ROWS, STEPS, N_CHANNELS))):
+        messages = []
+        for kernel in ("auto", "torch"):
+            stack = stack_of(cell, kernel=kernel)
+            with pytest.raises((RuntimeError, ValueError), match=wrong) as caught:
+                (stack.double() if wrong == "dtype" else stack)(x)
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]

@@ -279,6 +279,7 @@ def run_fused(
     layer : sequence of nn.RNN, nn.LSTM or nn.GRU
         One for each direction, of one layer, batch_first.
     """
+    layer[0].check_input(x, None)  # channels and dtype, which the kernels trust
     tensors: list[Any] = []
     for i in range(len(layer)):
         tensors += [None, None] if begin is None else [*begin[i], None][:2]

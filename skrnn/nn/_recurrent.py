@@ -192,7 +192,7 @@ def runs_eagerly(x: Tensor) -> bool:
 
 def runs_fused(x: Tensor) -> bool:
     """Whether the kernels can take x."""
-    return x.dtype == torch.float32 and runs_eagerly(x) and has_kernels()
+    return x.dtype == torch.float32 and len(x) > 0 and runs_eagerly(x) and has_kernels()
 
 
 @torch.no_grad()
