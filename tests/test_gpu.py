@@ -202,4 +202,4 @@ def test_a_net_of_a_gpu_computes_in_float32_where_there_is_none():
     read = type(net).__new__(type(net))
     with pytest.warns(DeviceWarning, match="available"):
         read.__setstate__(state)
-    assert (read.device, read.amp) == ("cpu", None)
+    assert (str(read.device), read.amp) == ("cpu", None)
