@@ -380,6 +380,9 @@ class RecurrentNet(NeuralNet):
         direct = self._direct if training else None
         begin = time.perf_counter()
         sums = EpochSums()
+        loss: Any
+        error: Any
+        weight: Any
         for batch in iterator:
             if training and self.n_steps_ >= self._total_steps:
                 break

@@ -119,8 +119,8 @@ PARAMETERS = [
     ({"net_params": {"criterion__quantiles": (0.5,)}}, r"\['criterion__quantiles'\] shadows the parameter `quantiles`"),
     ({"net_params": {"criterion__delta": 1}}, r"\['criterion__delta'\] names nothing: MSELoss has no argument 'delta'"),
     (
-        {"conv_channels": 3, "net_params": {"module__kernel": 2}},
-        "names nothing: SequenceModel has no argument 'kernel'",
+        {"conv_channels": 3, "net_params": {"module__kernel_width": 2}},
+        "names nothing: SequenceModel has no argument 'kernel_width'",
     ),
 ]
 QUANTILES = [

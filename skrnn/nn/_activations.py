@@ -17,7 +17,7 @@ ZERO, HALF, ONE = _f(0), _f(0.5), _f(1)
 
 
 @njit(inline="always", **COMPILED)
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     """The rational approximation of the Eigen library: within 4e-7 of tanh, NaN for NaN."""
     limit = _f(7.90531110763549805)
     x = limit if x > limit else x
@@ -36,36 +36,36 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **COMPILED)
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     return HALF + HALF * tanh(HALF * x)
 
 
 @njit(**COMPILED)
-def plain(a, h):  # type: ignore[no-untyped-def]
+def plain(a, h):
     for j in range(len(h)):
         h[j] = tanh(a[j])
 
 
 @njit(**COMPILED)
-def relu(a, h):  # type: ignore[no-untyped-def]
+def relu(a, h):
     for j in range(len(h)):
         h[j] = ZERO if a[j] < ZERO else a[j]  # NaN stays NaN
 
 
 @njit(**COMPILED)
-def plain_back(a, h, dh):  # type: ignore[no-untyped-def]
+def plain_back(a, h, dh):
     for j in range(len(h)):
         a[j] = dh[j] * (ONE - h[j] * h[j])
 
 
 @njit(**COMPILED)
-def relu_back(a, h, dh):  # type: ignore[no-untyped-def]
+def relu_back(a, h, dh):
     for j in range(len(h)):
         a[j] = ZERO if h[j] <= ZERO else dh[j]  # NaN gives the gradient of the loss on, as in torch
 
 
 @njit(**COMPILED)
-def lstm(i, f, g, o, c, c_new, squash, h):  # type: ignore[no-untyped-def]
+def lstm(i, f, g, o, c, c_new, squash, h):
     for j in range(len(h)):
         i[j], f[j], g[j], o[j] = sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]), sigmoid(o[j])
         c_new[j] = f[j] * c[j] + i[j] * g[j]
@@ -74,7 +74,7 @@ def lstm(i, f, g, o, c, c_new, squash, h):  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def lstm_back(i, f, g, o, c, squash, dh, dc):  # type: ignore[no-untyped-def]
+def lstm_back(i, f, g, o, c, squash, dh, dc):
     """Gates become their gradients before the activation, dc that of the step before."""
     for j in range(len(dh)):
         d = dc[j] + dh[j] * o[j] * (ONE - squash[j] * squash[j])
@@ -85,7 +85,7 @@ def lstm_back(i, f, g, o, c, squash, dh, dc):  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def gru(r, z, from_h, n, h, h_new):  # type: ignore[no-untyped-def]
+def gru(r, z, from_h, n, h, h_new):
     """n holds what the input gives to the candidate, then the candidate."""
     for j in range(len(h)):
         r[j], z[j] = sigmoid(r[j]), sigmoid(z[j])
@@ -94,7 +94,7 @@ def gru(r, z, from_h, n, h, h_new):  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def gru_back(r, z, from_h, n, h, dh):  # type: ignore[no-untyped-def]
+def gru_back(r, z, from_h, n, h, dh):
     """Gates become their gradients before the activation, dh the part that reaches the state directly."""
     for j in range(len(h)):
         d_n = dh[j] * (ONE - z[j]) * (ONE - n[j] * n[j])

@@ -103,7 +103,7 @@ class DirectStep:
         self.made_of = (module, criterion, parameter, max_norm)
         self.kernels = kernels()
         stack = module.encoder.recurrent
-        self.hidden_size, self.n_channels = stack.recurrences[0].hidden_size, module.n_channels
+        self.hidden_size, self.n_channels = stack.hidden_size, module.n_channels
         self.code, self.n_gates = self.kernels.packing.CODES[stack.cell], N_GATES[stack.cell]
         self.n_directions, self.n_layers = stack.n_directions, stack.n_layers
         self.loss, self.delta = LOSSES[type(criterion)], np.float32(getattr(criterion, "delta", 0.0))

@@ -184,7 +184,7 @@ class FusedLayer(Function):
         return torch.from_numpy(out) if wants_steps else None, torch.from_numpy(final)
 
     @staticmethod
-    def backward(ctx: Any, d_out: Tensor | None, d_final: Tensor | None) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, d_out: Tensor | None, d_final: Tensor | None) -> Any:
         x, *tensors = ctx.saved_tensors
         if torch.is_grad_enabled():  # gradients of these gradients are wanted, which torch's own layers have
             return None, None, None, None, *_by_torch(ctx, x, tensors, d_out, d_final)

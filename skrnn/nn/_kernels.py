@@ -39,7 +39,7 @@ from skrnn.nn._packing import GRU, LSTM, RNN_RELU, gate_of, n_blocks, panel_floa
 
 
 @njit(**COMPILED)
-def _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):  # type: ignore[no-untyped-def]
+def _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     """Floats of: states, gates, carry, squash, one step of [x | 1], and gradients of one step of h, c and x."""
     states, held = (n_steps + 1, n_steps) if keeps else (2, 1)
     block, is_lstm, is_kept = n_rows * padded(hidden_size), 1 if cell == LSTM else 0, 1 if keeps else 0
@@ -56,7 +56,7 @@ def _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):  # type: igno
 
 
 @njit(**COMPILED)
-def chunk_floats(cell, n_steps, n_rows, n_channels, hidden_size, keeps):  # type: ignore[no-untyped-def]
+def chunk_floats(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     """Memory that a chunk of `n_rows` rows needs."""
     total = 0
     for size in _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
@@ -65,7 +65,7 @@ def chunk_floats(cell, n_steps, n_rows, n_channels, hidden_size, keeps):  # type
 
 
 @njit(**COMPILED)
-def _parts(cell, n_steps, n_rows, n_channels, hidden_size, memory, keeps):  # type: ignore[no-untyped-def]
+def _parts(cell, n_steps, n_rows, n_channels, hidden_size, memory, keeps):
     """A chunk's memory as arrays, a stretch of (rows * P) for each step: see `_sizes`."""
     sizes = _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps)
     states_, held = (n_steps + 1, n_steps) if keeps else (2, 1)
@@ -93,13 +93,13 @@ def _parts(cell, n_steps, n_rows, n_channels, hidden_size, memory, keeps):  # ty
 
 
 @njit(inline="always", **COMPILED)
-def read_at(step, length, backwards):  # type: ignore[no-untyped-def]
+def read_at(step, length, backwards):
     """Where the input of a step stands: a backward direction begins at the last valid step."""
     return length - 1 - step if backwards and step < length else step
 
 
 @njit(**COMPILED)
-def _read_step(x, lengths, backwards, first, step, x_1):  # type: ignore[no-untyped-def]
+def _read_step(x, lengths, backwards, first, step, x_1):
     """Copy what the rows of a chunk read at a step into [x | 1]."""
     n_channels = x.shape[2]
     for r in range(len(x_1)):
@@ -110,7 +110,7 @@ def _read_step(x, lengths, backwards, first, step, x_1):  # type: ignore[no-unty
 
 
 @njit(**COMPILED)
-def forward_chunk(  # type: ignore[no-untyped-def]
+def forward_chunk(
     cell, hidden_size, x, lengths, backwards, panels, h_0, c_0, memory, out, final, column, first, last, keeps
 ):
     """Run the rows `first` to `last` of a batch through a layer in one direction.
@@ -193,7 +193,7 @@ def forward_chunk(  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidden_size, p, dh, dc):  # type: ignore[no-untyped-def]
+def _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidden_size, p, dh, dc):
     """Add what the outputs of a step, and the final state where it is a row's last, pass back to h and c."""
     n_rows = len(dh) // p
     if len(d_out):
@@ -212,7 +212,7 @@ def _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidd
 
 
 @njit(**COMPILED)
-def backward_chunk(  # type: ignore[no-untyped-def]
+def backward_chunk(
     cell,
     hidden_size,
     x,
@@ -299,7 +299,7 @@ def backward_chunk(  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):  # type: ignore[no-untyped-def]
+def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):
     """Add up the gradients of all chunks, (chunks, blocks, rows, P), in their order, as torch lays out weights.
 
     The first chunk's are overwritten.
@@ -326,7 +326,7 @@ def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):  # type: igno
 
 
 @njit(**COMPILED)
-def forward_part(  # type: ignore[no-untyped-def]
+def forward_part(
     part, n_parts, rows, cell, hidden, x, lengths, backwards, panels, h_0, c_0, memory, out, final, column, keeps
 ):
     """Every `n_parts`-th chunk of `rows` rows from `part` on; `memory` is (chunks, floats)."""
@@ -337,7 +337,7 @@ def forward_part(  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def backward_part(  # type: ignore[no-untyped-def]
+def backward_part(
     part,
     n_parts,
     rows,

@@ -41,7 +41,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
     """
 
     @intrinsic
-    def tile(typing_context, a, a_row, a_column, b, b_row, c, c_row, depth, adds):  # type: ignore[no-untyped-def]
+    def tile(typing_context, a, a_row, a_column, b, b_row, c, c_row, depth, adds):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             a, a_row, a_column, b, b_row, c, c_row, depth, adds = arguments
             real, integer = ir.FloatType(), ir.IntType(64)
@@ -102,7 +102,7 @@ _row_wide, _row_narrow = _tile(1, 2), _tile(1, 1)
 
 
 @njit(**COMPILED)
-def matmul(a, a_row, a_column, b, b_row, b_panel, c, c_row, n_rows, n_columns, depth, adds):  # type: ignore[no-untyped-def]
+def matmul(a, a_row, a_column, b, b_row, b_panel, c, c_row, n_rows, n_columns, depth, adds):
     """``c = a @ b`` of float32 matrices (n_rows, depth) and (depth, n_columns), by their addresses.
 
     Parameters
@@ -140,6 +140,6 @@ def matmul(a, a_row, a_column, b, b_row, b_panel, c, c_row, n_rows, n_columns, d
 
 
 @njit(**COMPILED)
-def padded(n):  # type: ignore[no-untyped-def]
+def padded(n):
     """n rounded up to whole vectors."""
     return (n + LANES - 1) // LANES * LANES

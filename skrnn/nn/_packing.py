@@ -18,30 +18,30 @@ ZERO = np.float32(0)
 
 
 @njit(**COMPILED)
-def n_blocks(cell):  # type: ignore[no-untyped-def]
+def n_blocks(cell):
     return 4 if cell >= LSTM else 1
 
 
 @njit(**COMPILED)
-def gate_of(cell, block):  # type: ignore[no-untyped-def]
+def gate_of(cell, block):
     """The gate whose weights a block is computed with."""
     return 2 if cell == GRU and block == FROM_INPUT else block
 
 
 @njit(**COMPILED)
-def reads(cell, block):  # type: ignore[no-untyped-def]
+def reads(cell, block):
     """Whether a block reads the input, and whether it reads the state."""
     return not (cell == GRU and block == FROM_STATE), not (cell == GRU and block == FROM_INPUT)
 
 
 @njit(**COMPILED)
-def panel_floats(n_columns, depth):  # type: ignore[no-untyped-def]
+def panel_floats(n_columns, depth):
     """Memory of a matrix (depth, n_columns) in panels."""
     return (n_columns + PANEL - 1) // PANEL * PANEL * depth
 
 
 @njit(**COMPILED)
-def _pack(matrix, panels):  # type: ignore[no-untyped-def]
+def _pack(matrix, panels):
     """Arrange (depth, n_columns) in panels."""
     depth, n_columns = matrix.shape
     for k in range(depth):
@@ -50,7 +50,7 @@ def _pack(matrix, panels):  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def weight_floats(cell, n_channels, hidden_size):  # type: ignore[no-untyped-def]
+def weight_floats(cell, n_channels, hidden_size):
     """Memory of what `pack_weights` writes, for the way forward and for the way back."""
     forward = panel_floats(hidden_size, n_channels + 1) + panel_floats(hidden_size, hidden_size)
     backward = panel_floats(n_channels, hidden_size) + panel_floats(hidden_size, hidden_size)
@@ -58,7 +58,7 @@ def weight_floats(cell, n_channels, hidden_size):  # type: ignore[no-untyped-def
 
 
 @njit(**COMPILED)
-def pack_weights(cell, w_x, w_h, b_x, b_h, forward, backward):  # type: ignore[no-untyped-def]
+def pack_weights(cell, w_x, w_h, b_x, b_h, forward, backward):
     """Arrange a layer's weights in panels, block after block.
 
     Parameters

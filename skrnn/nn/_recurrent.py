@@ -107,6 +107,7 @@ class RecurrentStack(nn.Module):
     ) -> None:
         super().__init__()
         self.cell = cell
+        self.hidden_size = hidden_size
         self.n_layers = n_layers
         self.kernel = kernel
         n_directions = 2 if bidirectional else 1

@@ -20,13 +20,13 @@ _f = np.float32
 
 
 @njit(**COMPILED)
-def n_inputs(recurrence, n_channels, hidden_size, n_directions):  # type: ignore[no-untyped-def]
+def n_inputs(recurrence, n_channels, hidden_size, n_directions):
     """Channels that a recurrence reads."""
     return n_channels if recurrence < n_directions else n_directions * hidden_size
 
 
 @njit(**COMPILED)
-def memory_table(cell, n_steps, n_rows, n_channels, hidden_size, n_layers, n_directions):  # type: ignore[no-untyped-def]
+def memory_table(cell, n_steps, n_rows, n_channels, hidden_size, n_layers, n_directions):
     """Where in the memory of a chunk each recurrence begins, and its end."""
     starts = np.zeros(n_layers * n_directions + 1, np.int64)
     for i in range(n_layers * n_directions):
@@ -36,7 +36,7 @@ def memory_table(cell, n_steps, n_rows, n_channels, hidden_size, n_layers, n_dir
 
 
 @njit(**COMPILED)
-def weight_tables(cell, n_channels, hidden_size, n_layers, n_directions):  # type: ignore[no-untyped-def]
+def weight_tables(cell, n_channels, hidden_size, n_layers, n_directions):
     """Where each recurrence begins: packed forward, packed backward, gradients of a chunk; and the ends."""
     starts = np.zeros((3, n_layers * n_directions + 1), np.int64)
     for i in range(n_layers * n_directions):
@@ -49,7 +49,7 @@ def weight_tables(cell, n_channels, hidden_size, n_layers, n_directions):  # typ
 
 
 @njit(**COMPILED)
-def _views(flat, at, reads, hidden_size, n_gates):  # type: ignore[no-untyped-def]
+def _views(flat, at, reads, hidden_size, n_gates):
     """Weights and biases of a recurrence in the flat vector of all parameters, and where the next begins."""
     rows = n_gates * hidden_size
     h_at, b_at = at + rows * reads, at + rows * (reads + hidden_size)
@@ -58,7 +58,7 @@ def _views(flat, at, reads, hidden_size, n_gates):  # type: ignore[no-untyped-de
 
 
 @njit(**COMPILED)
-def pack_all(cell, n_channels, hidden_size, n_gates, n_directions, parameters, tables, forward, backward):  # type: ignore[no-untyped-def]
+def pack_all(cell, n_channels, hidden_size, n_gates, n_directions, parameters, tables, forward, backward):
     """`pack_weights` for every recurrence."""
     at = 0
     for i in range(tables.shape[1] - 1):
@@ -69,7 +69,7 @@ def pack_all(cell, n_channels, hidden_size, n_gates, n_directions, parameters, t
 
 
 @njit(**COMPILED)
-def _judge(loss, delta, features, y, weights, units, head_w, head_b, first, last, d_features, d_head, sums):  # type: ignore[no-untyped-def]
+def _judge(loss, delta, features, y, weights, units, head_w, head_b, first, last, d_features, d_head, sums):
     """The linear head on the rows of a chunk, the loss, and their gradients.
 
     `weights` and `units` have no rows where they are all 1, `units` one row where all rows are alike. `sums` gets the
@@ -108,7 +108,7 @@ def _judge(loss, delta, features, y, weights, units, head_w, head_b, first, last
 
 
 @njit(**COMPILED)
-def step_part(  # type: ignore[no-untyped-def]
+def step_part(
     part,
     n_parts,
     rows,
@@ -229,7 +229,7 @@ def step_part(  # type: ignore[no-untyped-def]
 
 
 @njit(**COMPILED)
-def gather_gradients(  # type: ignore[no-untyped-def]
+def gather_gradients(
     cell, n_channels, hidden_size, n_gates, n_directions, tables, d_weights, d_head, sums, max_norm, gradient
 ):
     """Write the gradients of all chunks, added up, into the flat vector, scaled down to `max_norm` (0: not at all).
