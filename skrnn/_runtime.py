@@ -115,8 +115,8 @@ def in_worker() -> bool:
     return threading.current_thread() is not threading.main_thread()
 
 
-def thread_count(n_threads: int | None, hidden_size: int) -> int:
-    """How many threads a net of this size should use here.
+def thread_count(n_threads: int | None, hidden_size: int | None) -> int:
+    """How many threads a net of this size should use here, or may where `hidden_size` is None.
 
     Parameters
     ----------
@@ -125,11 +125,12 @@ def thread_count(n_threads: int | None, hidden_size: int) -> int:
         slower than of one), one for small nets, where the second thread brings nothing, otherwise what torch is set to.
         In a forked process one in any case: OpenMP's threads do not outlive a fork, and torch would wait for them for
         ever.
-    hidden_size : int
+    hidden_size : int or None
+        None for compiled kernels, which see by themselves whether there is enough to do for another thread.
     """
     if n_threads is not None and not _forked:
         return n_threads
-    if in_worker() or hidden_size <= SMALL_HIDDEN_SIZE:
+    if in_worker() or (hidden_size is not None and hidden_size <= SMALL_HIDDEN_SIZE):
         return 1
     return torch.get_num_threads()
 

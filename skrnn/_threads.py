@@ -25,8 +25,7 @@ def net_threads(module: Any, n_threads: int | None) -> Iterator[None]:
         The parameter of the estimator.
     """
     stack = module.encoder.recurrent
-    weight = stack.recurrences[0].weight_hh_l0  # (n_gates * hidden, hidden)
-    n = thread_count(n_threads, weight.shape[1])
-    in_kernels = stack.kernel != "torch" and runs_fused(weight)
+    in_kernels = stack.kernel != "torch" and runs_fused(stack.recurrences[0].weight_hh_l0)
+    n = thread_count(n_threads, None if in_kernels else stack.hidden_size)
     with torch_threads(1 if in_kernels else n), kernel_threads(n if in_kernels else 1):
         yield

@@ -1,5 +1,6 @@
 """Making the kernels ready: nets train without them where they cannot be had; a long compilation is announced."""
 
+import os
 import subprocess
 import sys
 import time
@@ -34,6 +35,28 @@ assert not has_kernels()
 model = RNNRegressor(cell="gru", hidden_size=3, max_epochs=2, batch_size=16).fit(X, X[:, -1, 0])
 assert np.isfinite(model.predict(X)).all()
 """
+
+
+PREDICT = """
+import hashlib
+import numpy as np
+from skrnn import RNNRegressor
+
+X = np.random.RandomState(0).randn(70, 5, 2)
+for params in ({}, {"layer_norm": True}):  # without the autograd engine and with it
+    model = RNNRegressor("lstm", hidden_size=7, max_epochs=2, batch_size=35, random_state=0, **params)
+    print(hashlib.sha256(model.fit(X, X[:, -1, 0]).predict(X).tobytes()).hexdigest())
+"""
+
+
+def test_the_process_that_compiles_gives_the_bits_of_those_that_read_what_it_compiled(tmp_path):
+    pytest.importorskip("numba")
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", PREDICT]
+    runs = [subprocess.run(command, env=environment, check=True, capture_output=True, text=True) for _ in range(2)]
+    assert "compiled its kernels" in runs[0].stderr
+    assert runs[1].stderr == ""
+    assert runs[0].stdout == runs[1].stdout
 
 
 @pytest.mark.parametrize("why", WITHOUT)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from skrnn.nn._matmul import COMPILED
+from skrnn.nn._matmul import INLINED
 
 _f = np.float32
 ZERO, HALF, ONE = _f(0), _f(0.5), _f(1)
 
 
-@njit(inline="always", **COMPILED)
+@njit(**INLINED)
 def tanh(x):
     """The rational approximation of the Eigen library: within 4e-7 of tanh, NaN for NaN."""
     limit = _f(7.90531110763549805)
@@ -35,36 +35,36 @@ def tanh(x):
     return x * p / q
 
 
-@njit(inline="always", **COMPILED)
+@njit(**INLINED)
 def sigmoid(x):
     return HALF + HALF * tanh(HALF * x)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def plain(a, h):
     for j in range(len(h)):
         h[j] = tanh(a[j])
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def relu(a, h):
     for j in range(len(h)):
         h[j] = ZERO if a[j] < ZERO else a[j]  # NaN stays NaN
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def plain_back(a, h, dh):
     for j in range(len(h)):
         a[j] = dh[j] * (ONE - h[j] * h[j])
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def relu_back(a, h, dh):
     for j in range(len(h)):
         a[j] = ZERO if h[j] <= ZERO else dh[j]  # NaN gives the gradient of the loss on, as in torch
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def lstm(i, f, g, o, c, c_new, squash, h):
     for j in range(len(h)):
         i[j], f[j], g[j], o[j] = sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]), sigmoid(o[j])
@@ -73,7 +73,7 @@ def lstm(i, f, g, o, c, c_new, squash, h):
         h[j] = o[j] * squash[j]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def lstm_back(i, f, g, o, c, squash, dh, dc):
     """Gates become their gradients before the activation, dc that of the step before."""
     for j in range(len(dh)):
@@ -84,7 +84,7 @@ def lstm_back(i, f, g, o, c, squash, dh, dc):
         i[j], f[j], g[j], o[j] = d_i, d_f, d_g, d_o
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def gru(r, z, from_h, n, h, h_new):
     """n holds what the input gives to the candidate, then the candidate."""
     for j in range(len(h)):
@@ -93,7 +93,7 @@ def gru(r, z, from_h, n, h, h_new):
         h_new[j] = n[j] + z[j] * (h[j] - n[j])
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def gru_back(r, z, from_h, n, h, dh):
     """Gates become their gradients before the activation, dh the part that reaches the state directly."""
     for j in range(len(h)):

@@ -32,13 +32,13 @@ from skrnn.nn._activations import (
     relu,
     relu_back,
 )
-from skrnn.nn._matmul import COMPILED, FLOAT_BYTES, PANEL, matmul, padded
+from skrnn.nn._matmul import COMPILED, FLOAT_BYTES, INLINED, PANEL, matmul, padded
 from skrnn.nn._packing import GRU, LSTM, RNN_RELU, gate_of, n_blocks, panel_floats, reads
 
 # -- the memory of a chunk ---------------------------------------------------------------------------------------------
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     """Floats of: states, gates, carry, squash, one step of [x | 1], and gradients of one step of h, c and x."""
     states, held = (n_steps + 1, n_steps) if keeps else (2, 1)
@@ -55,7 +55,7 @@ def _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     )
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def chunk_floats(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     """Memory that a chunk of `n_rows` rows needs."""
     total = 0
@@ -64,7 +64,7 @@ def chunk_floats(cell, n_steps, n_rows, n_channels, hidden_size, keeps):
     return total
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _parts(cell, n_steps, n_rows, n_channels, hidden_size, memory, keeps):
     """A chunk's memory as arrays, a stretch of (rows * P) for each step: see `_sizes`."""
     sizes = _sizes(cell, n_steps, n_rows, n_channels, hidden_size, keeps)
@@ -92,13 +92,13 @@ def _parts(cell, n_steps, n_rows, n_channels, hidden_size, memory, keeps):
 # -- a chunk of rows through all steps ---------------------------------------------------------------------------------
 
 
-@njit(inline="always", **COMPILED)
+@njit(**INLINED)
 def read_at(step, length, backwards):
     """Where the input of a step stands: a backward direction begins at the last valid step."""
     return length - 1 - step if backwards and step < length else step
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _read_step(x, lengths, backwards, first, step, x_1):
     """Copy what the rows of a chunk read at a step into [x | 1]."""
     n_channels = x.shape[2]
@@ -109,7 +109,7 @@ def _read_step(x, lengths, backwards, first, step, x_1):
         x_1[r, n_channels] = ONE
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def forward_chunk(
     cell, hidden_size, x, lengths, backwards, panels, h_0, c_0, memory, out, final, column, first, last, keeps
 ):
@@ -192,7 +192,7 @@ def forward_chunk(
             final[1, first + r, column : column + hidden_size] = carry[now, r * p : r * p + hidden_size]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidden_size, p, dh, dc):
     """Add what the outputs of a step, and the final state where it is a row's last, pass back to h and c."""
     n_rows = len(dh) // p
@@ -211,7 +211,7 @@ def _add_gradients(d_out, d_final, column, lengths, backwards, first, step, hidd
                     dc[r * p + j] += d_final[1, first + r, column + j]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def backward_chunk(
     cell,
     hidden_size,
@@ -298,7 +298,7 @@ def backward_chunk(
         d_c_0[first + r] = dc[r * p : r * p + hidden_size]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):
     """Add up the gradients of all chunks, (chunks, blocks, rows, P), in their order, as torch lays out weights.
 

@@ -32,6 +32,9 @@ COMPILED: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "nsz", "arcp", "reassoc"},
 }
+# What compiled functions call becomes part of them. Otherwise a process that compiles would find several versions of
+# the same function, optimised in different company, and take another one than a process that reads them from disk.
+INLINED = COMPILED | {"forceinline": True}
 
 
 def _tile(n_rows: int, n_vectors: int) -> Any:
@@ -101,7 +104,7 @@ _rows_wide, _rows_narrow = _tile(TILE_ROWS, 2), _tile(TILE_ROWS, 1)
 _row_wide, _row_narrow = _tile(1, 2), _tile(1, 1)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def matmul(a, a_row, a_column, b, b_row, b_panel, c, c_row, n_rows, n_columns, depth, adds):
     """``c = a @ b`` of float32 matrices (n_rows, depth) and (depth, n_columns), by their addresses.
 
@@ -139,7 +142,7 @@ def matmul(a, a_row, a_column, b, b_row, b_panel, c, c_row, n_rows, n_columns, d
         b += FLOAT_BYTES * b_panel
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def padded(n):
     """n rounded up to whole vectors."""
     return (n + LANES - 1) // LANES * LANES

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from skrnn.nn._matmul import COMPILED, PANEL
+from skrnn.nn._matmul import INLINED, PANEL
 
 RNN, RNN_RELU, LSTM, GRU = range(4)
 CODES = {"rnn": RNN, "rnn_relu": RNN_RELU, "lstm": LSTM, "gru": GRU}
@@ -17,30 +17,30 @@ FROM_STATE, FROM_INPUT = 2, 3  # blocks of a GRU's candidate, both of gate 2
 ZERO = np.float32(0)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def n_blocks(cell):
     return 4 if cell >= LSTM else 1
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def gate_of(cell, block):
     """The gate whose weights a block is computed with."""
     return 2 if cell == GRU and block == FROM_INPUT else block
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def reads(cell, block):
     """Whether a block reads the input, and whether it reads the state."""
     return not (cell == GRU and block == FROM_STATE), not (cell == GRU and block == FROM_INPUT)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def panel_floats(n_columns, depth):
     """Memory of a matrix (depth, n_columns) in panels."""
     return (n_columns + PANEL - 1) // PANEL * PANEL * depth
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _pack(matrix, panels):
     """Arrange (depth, n_columns) in panels."""
     depth, n_columns = matrix.shape
@@ -49,7 +49,7 @@ def _pack(matrix, panels):
             panels[column // PANEL * PANEL * depth + k * PANEL + column % PANEL] = matrix[k, column]
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def weight_floats(cell, n_channels, hidden_size):
     """Memory of what `pack_weights` writes, for the way forward and for the way back."""
     forward = panel_floats(hidden_size, n_channels + 1) + panel_floats(hidden_size, hidden_size)
@@ -57,7 +57,7 @@ def weight_floats(cell, n_channels, hidden_size):
     return n_blocks(cell) * forward, n_blocks(cell) * backward
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def pack_weights(cell, w_x, w_h, b_x, b_h, forward, backward):
     """Arrange a layer's weights in panels, block after block.
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from skrnn.nn._activations import HALF, ONE, ZERO
 from skrnn.nn._kernels import backward_chunk, chunk_floats, forward_chunk, unpack_gradients
-from skrnn.nn._matmul import COMPILED, padded
+from skrnn.nn._matmul import COMPILED, INLINED, padded
 from skrnn.nn._packing import n_blocks, pack_weights, weight_floats
 
 SQUARED, ABSOLUTE, HUBER = range(3)
@@ -19,13 +19,13 @@ SQUARED, ABSOLUTE, HUBER = range(3)
 _f = np.float32
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def n_inputs(recurrence, n_channels, hidden_size, n_directions):
     """Channels that a recurrence reads."""
     return n_channels if recurrence < n_directions else n_directions * hidden_size
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def memory_table(cell, n_steps, n_rows, n_channels, hidden_size, n_layers, n_directions):
     """Where in the memory of a chunk each recurrence begins, and its end."""
     starts = np.zeros(n_layers * n_directions + 1, np.int64)
@@ -35,7 +35,7 @@ def memory_table(cell, n_steps, n_rows, n_channels, hidden_size, n_layers, n_dir
     return starts
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def weight_tables(cell, n_channels, hidden_size, n_layers, n_directions):
     """Where each recurrence begins: packed forward, packed backward, gradients of a chunk; and the ends."""
     starts = np.zeros((3, n_layers * n_directions + 1), np.int64)
@@ -48,7 +48,7 @@ def weight_tables(cell, n_channels, hidden_size, n_layers, n_directions):
     return starts
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _views(flat, at, reads, hidden_size, n_gates):
     """Weights and biases of a recurrence in the flat vector of all parameters, and where the next begins."""
     rows = n_gates * hidden_size
@@ -68,7 +68,7 @@ def pack_all(cell, n_channels, hidden_size, n_gates, n_directions, parameters, t
         pack_weights(cell, w_x, w_h, b_x, b_h, to, to_back)
 
 
-@njit(**COMPILED)
+@njit(**INLINED)
 def _judge(loss, delta, features, y, weights, units, head_w, head_b, first, last, d_features, d_head, sums):
     """The linear head on the rows of a chunk, the loss, and their gradients.
 
