@@ -75,7 +75,7 @@ class RecurrentEstimator(BuildingEstimator):
             self._check_same_tokens(self._made_with["tokens"], refitted=True)
         self._scale(train, scale_targets, keep=bool(former))
         self._resolve_machine(len(train.sequences))
-        with torch_threads(thread_count(self.n_threads, self.hidden_size)):
+        with torch_threads(thread_count(self.n_threads, None)):
             datasets = self._datasets(train, valid)
             nets: list[RecurrentNet] = []
             try:
@@ -106,7 +106,7 @@ class RecurrentEstimator(BuildingEstimator):
             self._resolve_machine(len(train.sequences))
         else:
             self.device_ = self.net_.device  # the CPU, where nets of a GPU were unpickled without one
-        with torch_threads(thread_count(self.n_threads, self.hidden_size)):
+        with torch_threads(thread_count(self.n_threads, None)):
             dataset, _ = self._datasets(train, None)
             if begins:
                 self.nets_ = [self._new_net(train, (dataset, None), number, rng) for number in range(self.n_nets)]

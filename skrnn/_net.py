@@ -20,7 +20,7 @@ from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_
 from skrnn._runtime import mixed_precision
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
-from skrnn.nn._direct import DirectStep, is_plain, ready
+from skrnn.nn._direct import DirectStep, is_plain, ready, uses_kernels
 from skrnn.nn._warm_memory import release_memory
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -147,17 +147,18 @@ class RecurrentNet(NeuralNet):
         except StopTraining:
             pass
         finally:
-            self.notify("on_train_end", X=dataset, y=None)
-            self.valid_dataset = self._schedule = self._average = self._direct = None
-            release_memory()
-            self.release_parameters()
+            try:
+                self.notify("on_train_end", X=dataset, y=None)
+            finally:
+                self.valid_dataset = self._schedule = self._average = self._direct = None
+                release_memory()
+                self.release_parameters()
 
     def _direct_step(self) -> DirectStep | None:
         """What computes the gradients of a net that needs no autograd engine; callbacks may change that."""
         flat = getattr(self, "_flat_parameters", None)
         if flat is None or not is_plain(self.module_, self.criterion_):
             return None
-        ready()
         made_of, former = (self.module_, self.criterion_, flat.parameter, self.gradient_clip), self._direct
         if former is not None and all(one is other for one, other in zip(former.made_of, made_of, strict=True)):
             return former
@@ -253,6 +254,12 @@ class RecurrentNet(NeuralNet):
         else:
             yield from super().get_all_learnable_params()
 
+    def initialize_module(self) -> Any:
+        super().initialize_module()
+        if uses_kernels(self.module_):
+            ready()  # before any epoch is timed
+        return self
+
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Any:
         with self._current_init_context("optimizer"):
             if self.flat and self.device == "cpu":
@@ -287,7 +294,7 @@ class RecurrentNet(NeuralNet):
         self._after_update()
         return steps[0]
 
-    def _update_directly(self, direct: DirectStep, inputs: Inputs, targets: Tensor) -> tuple[float, float, float]:
+    def _update_directly(self, direct: DirectStep, inputs: Inputs, targets: Tensor) -> tuple[Any, Any, Any]:
         """The same for a net that `direct` takes: the loss, and what `summed_error` gives."""
         judged = direct(inputs["x"], inputs["lengths"], targets, inputs["weights"], inputs["units"])
         self.optimizer_.step()
@@ -380,9 +387,6 @@ class RecurrentNet(NeuralNet):
         direct = self._direct if training else None
         begin = time.perf_counter()
         sums = EpochSums()
-        loss: Any
-        error: Any
-        weight: Any
         for batch in iterator:
             if training and self.n_steps_ >= self._total_steps:
                 break

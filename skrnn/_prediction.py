@@ -12,6 +12,7 @@ from skrnn._batches import MOST_STEPS, SequenceDataset, batches_of_steps
 from skrnn._validation import Sequences
 from skrnn.nn._crf import LinearChainCRF
 from skrnn.nn._tagging import mean_crf
+from skrnn.nn._warm_memory import release_memory
 
 FEWEST_ROWS, MOST_ROWS = 512, 2048
 MOST_STATES = 2**20  # hidden values of all steps of a batch: 4 MB in float32
@@ -49,6 +50,7 @@ def run_in_batches(
         for group in groups:
             for rows in _batches(torch.from_numpy(group), dataset, hidden_size):
                 outputs.append(function(**dataset.sequences(rows)).to("cpu", torch.float64).numpy())
+    release_memory()
     return outputs
 
 

@@ -13,6 +13,7 @@ pytest.importorskip("numba")
 
 from skrnn import RNNRegressor
 from skrnn._net import RecurrentNet
+from skrnn.nn._compiled import kernels
 from skrnn.nn._direct import DirectStep
 from skrnn.nn._warm_memory import spare
 
@@ -258,7 +259,8 @@ CHANGES = {
     "hook of a module": lambda net: net.module_.head.linear.register_forward_hook(lambda part, x, out: out / 2),
     "hook of a weight": half_gradients,
     "dropout": lambda net: setattr(net.module_.encoder.input_dropout, "p", 0.5),
-    "loss": lambda net: setattr(net, "criterion_", nn.HuberLoss(reduction="none", delta=0.1)),
+    "loss": lambda net: setattr(net, "criterion_", nn.MSELoss(reduction="none")),
+    "size from which the loss is linear": lambda net: setattr(net.criterion_, "delta", 0.05),
     "clipping": lambda net: setattr(net, "gradient_clip", 0.01),
     "optimizer": lambda net: net.initialize_optimizer(),
     "lr": lambda net: net.set_lr(0.003),
@@ -276,7 +278,7 @@ def test_what_a_callback_changes_counts_from_then_on(change, when):
             CHANGES[change](net)
 
     callback = type("Change", (Callback,), {when: lambda self, net, **kwargs: what(net)})
-    params = {"lr_schedule": None}
+    params = {"lr_schedule": None, "loss": "huber"}
     ours, theirs = (fitted(X, y, kernel=kernel, callbacks=[callback()], **params) for kernel in ("auto", "torch"))
     assert_same_training(ours, theirs)
     changed = any(
@@ -286,6 +288,14 @@ def test_what_a_callback_changes_counts_from_then_on(change, when):
         )
     )
     assert changed or (change, when) == ("optimizer", "on_train_begin")
+
+
+def test_a_whole_number_compiles_nothing_anew():
+    X, y = data()
+    fitted(X, y, gradient_clip=0.5)
+    n_before = len(kernels().step.gather_gradients.signatures)
+    fitted(X, y, gradient_clip=2)
+    assert len(kernels().step.gather_gradients.signatures) == n_before
 
 
 # -- copies, pickles, interrupts ---------------------------------------------------------------------------------------

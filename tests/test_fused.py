@@ -11,6 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import functional_call, grad
+from torch.nn.utils import prune
 
 pytest.importorskip("numba")
 
@@ -573,3 +575,47 @@ def test_wrong_input_is_told_as_by_torch(cell):
                 (stack.double() if wrong == "dtype" else stack)(x)
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
+
+
+# -- what the kernels leave to torch, or refuse ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lengths", [[6, 5, 5], [0, 5, 5], [5, 5]])
+@each_direction
+def test_lengths_beyond_the_steps_are_refused(bidirectional, lengths):
+    with pytest.raises(IndexError, match="lengths must be 3 numbers from 1 to 5"):
+        stack_of("gru", bidirectional)(normal(3, STEPS, N_CHANNELS), torch.tensor(lengths))
+
+
+@each_cell
+def test_hooks_of_a_recurrence_are_called(cell):
+    stack, x, calls = stack_of(cell), normal(N_ROWS, STEPS, N_CHANNELS), []
+    plain = stack(x).final()
+    stack.recurrences[0].register_forward_hook(lambda *arguments: calls.append(len(calls)))
+    torch.testing.assert_close(stack(x).final(), plain)
+    assert calls == [0]
+
+
+def test_pruned_weights_are_trained():
+    stack, x = stack_of("lstm"), normal(N_ROWS, STEPS, N_CHANNELS)
+    prune.l1_unstructured(stack.recurrences[0], "weight_hh_l0", amount=0.5)
+    for _ in range(2):
+        stack(x).final().sum().backward()
+    gradient = stack.recurrences[0].weight_hh_l0_orig.grad
+    assert (gradient == 0).float().mean() >= 0.5
+    assert gradient.any()
+
+
+@each_cell
+def test_transforms_of_torch_func(cell):
+    stack, x = stack_of(cell), normal(N_ROWS, STEPS, N_CHANNELS)
+    weights = {name: parameter.detach() for name, parameter in stack.named_parameters()}
+
+    def loss(weights):
+        return functional_call(stack, weights, (x,)).final().square().sum()
+
+    with _fused._without_onednn():
+        transformed = grad(loss)(weights)
+    stack(x).final().square().sum().backward()
+    for name, parameter in stack.named_parameters():
+        torch.testing.assert_close(transformed[name], parameter.grad, rtol=TOLERANCE, atol=TOLERANCE)

@@ -18,7 +18,7 @@ from skrnn.nn._compiled import kernels, make_ready
 from skrnn.nn._fused import CHUNK_ROWS, NO_ROWS, WEIGHTS
 from skrnn.nn._models import SequenceModel
 from skrnn.nn._parallel import share
-from skrnn.nn._recurrent import N_GATES, runs_fused
+from skrnn.nn._recurrent import N_GATES, RecurrentStack, runs_fused
 
 LOSSES: dict[type[nn.Module], int] = {nn.MSELoss: 0, nn.L1Loss: 1, nn.HuberLoss: 2}  # as `_step_kernels` numbers them
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of modules
@@ -48,15 +48,22 @@ def is_plain(module: nn.Module, criterion: nn.Module) -> bool:
     )
 
 
+def uses_kernels(module: nn.Module) -> bool:
+    """Whether compiled kernels run the recurrent layers of a net."""
+    stacks = (part for part in module.modules() if isinstance(part, RecurrentStack))
+    return any(stack.kernel != "torch" and runs_fused(next(stack.parameters())) for stack in stacks)
+
+
 @cache
 def ready() -> None:
-    """Have the kernels of a step compiled or read, where this process has not yet."""
+    """Have all kernels compiled or read, where this process has not yet."""
 
     def use() -> None:
+        model, x = SequenceModel("rnn", 1, 1, 1), torch.zeros(1, 1, 1)
+        model(x).sum().backward()
         parameter = nn.Parameter(torch.zeros(6))  # a plain cell with one unit and one channel, and its head
         parameter.grad = torch.zeros(6)
-        step = DirectStep(SequenceModel("rnn", 1, 1, 1), nn.MSELoss(), parameter, None)
-        step(torch.zeros(1, 1, 1), None, torch.zeros(1, 1), None, None)
+        DirectStep(model, nn.MSELoss(), parameter, None)(x, None, torch.zeros(1, 1), None, None)
 
     make_ready(use)
 
@@ -106,8 +113,8 @@ class DirectStep:
         self.hidden_size, self.n_channels = stack.hidden_size, module.n_channels
         self.code, self.n_gates = self.kernels.packing.CODES[stack.cell], N_GATES[stack.cell]
         self.n_directions, self.n_layers = stack.n_directions, stack.n_layers
-        self.loss, self.delta = LOSSES[type(criterion)], np.float32(getattr(criterion, "delta", 0.0))
-        self.max_norm = max_norm or 0.0
+        self.loss, self.criterion = LOSSES[type(criterion)], criterion
+        self.max_norm = float(max_norm or 0)
         self.parameters, self.gradient = parameter.detach().numpy(), parameter.grad.numpy()
         self.head_w, self.head_b = (
             part.detach().numpy() for part in (module.head.linear.weight, module.head.linear.bias)
@@ -146,7 +153,7 @@ class DirectStep:
             self.hidden_size,
             self.n_directions,
             self.loss,
-            self.delta,
+            np.float32(getattr(self.criterion, "delta", 0)),
             x.contiguous().numpy(),
             work.full if lengths is None else lengths.numpy(),
             y.contiguous().numpy(),
@@ -185,6 +192,7 @@ class DirectStep:
         sizes = (n_chunks * memory_at[-1], *2 * ((self.n_layers - 1) * n_rows * n_steps * width,))
         if sum(sizes) > len(self._block):
             self._workspaces.clear()
+            self._block = NO_ROWS[1]  # before the new one is there
             self._block = np.empty(sum(sizes), np.float32)
         elif len(self._workspaces) == KEPT_SHAPES:
             self._workspaces.clear()

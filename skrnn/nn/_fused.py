@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.func import functional_call
 
-from skrnn.nn._compiled import kernels, make_ready
+from skrnn.nn._compiled import kernels
 from skrnn.nn._parallel import share
 from skrnn.nn._reference import State, join, run_directions, torch_direction
 from skrnn.nn._warm_memory import warm_empty
@@ -22,17 +23,7 @@ CHUNK_ROWS = 32  # fixed, so that results do not depend on the number of threads
 NO_ROWS = {n_axes: np.empty((0,) * n_axes, np.float32) for n_axes in (1, 2, 3)}  # stands for what is not there
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
-
-@cache
-def _ready() -> None:
-    """Have the kernels of a layer compiled or read, where this process has not yet."""
-
-    def use() -> None:
-        run = LayerRun("rnn", np.zeros((1, 1, 1), np.float32), None, [None, None], [weights_of(nn.RNN(1, 1))])
-        run.forward(wants_steps=True, keeps=True)
-        run.backward(NO_ROWS[3], NO_ROWS[3], wants_x=False, wants_begin=[False, False])
-
-    make_ready(use)
+_onednn = threading.RLock()
 
 
 def weights_of(recurrence: nn.Module) -> tuple[Tensor, ...]:
@@ -205,9 +196,15 @@ def _run(layer: Any, cell: str, lengths: Tensor | None, x: Tensor, tensors: Sequ
     n_begin = 2 * len(layer)
     begin = [None if state is None else state.detach().contiguous().numpy() for state in tensors[:n_begin]]
     weights: Any = [tensors[i : i + len(WEIGHTS)] for i in range(n_begin, len(tensors), len(WEIGHTS))]
-    of_rows = None if lengths is None else lengths.numpy()
-    _ready()
+    of_rows = None if lengths is None else _checked(lengths, x).numpy()
     return LayerRun(cell, x.detach().contiguous().numpy(), of_rows, begin, weights)
+
+
+def _checked(lengths: Tensor, x: Tensor) -> Tensor:
+    """Lengths that no kernel reads or writes past the end with."""
+    if lengths.shape != (len(x),) or int(lengths.min()) < 1 or int(lengths.max()) > x.shape[1]:
+        raise IndexError(f"lengths must be {len(x)} numbers from 1 to {x.shape[1]}, the steps of x, got {lengths}.")
+    return lengths.long().contiguous()
 
 
 def _by_torch(ctx: Any, x: Tensor, tensors: Sequence[Tensor | None], *d_outputs: Tensor | None) -> list[Tensor | None]:
@@ -248,11 +245,12 @@ def _by_torch(ctx: Any, x: Tensor, tensors: Sequence[Tensor | None], *d_outputs:
 def _without_onednn() -> Iterator[None]:
     """Let torch run its own layers; its `flags` sets more than that, and warns of what a machine lacks."""
     backend: Any = torch.backends.mkldnn
-    before, backend.enabled = backend.enabled, False
-    try:
-        yield
-    finally:
-        backend.enabled = before
+    with _onednn:  # the flag is one for all threads
+        before, backend.enabled = backend.enabled, False
+        try:
+            yield
+        finally:
+            backend.enabled = before
 
 
 def _call(recurrence: nn.Module, weights: dict[str, Tensor], x: Tensor, begin: Any) -> Any:

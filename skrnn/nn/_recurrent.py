@@ -168,9 +168,10 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor | None, list[State]]:
         """Outputs (batch, steps, features) and final states of the layer that begins with recurrence `first`."""
         layer = list(self.recurrences)[first : first + self.n_directions]
-        if self.kernel != "torch" and runs_fused(x):
+        by_torch = self.kernel == "torch" or any(has_hooks(recurrence) for recurrence in layer)
+        if not by_torch and runs_fused(x):
             return run_fused(layer, self.cell, x, lengths, begin, wants_steps=wants_steps)
-        loops = self.kernel != "torch" and self.cell != "lstm" and runs_eagerly(x)  # oneDNN's LSTM is fast by itself
+        loops = not by_torch and self.cell != "lstm" and runs_eagerly(x)  # oneDNN's LSTM is fast by itself
         directions = [self._direction(recurrence, unrolled=loops) for recurrence in layer]
         return run_directions(directions, x, lengths, begin, wants_steps=wants_steps)
 
@@ -186,9 +187,16 @@ class RecurrentStack(nn.Module):
         return run
 
 
+def has_hooks(recurrence: nn.Module) -> bool:
+    """Whether something waits for a recurrence to be called, such as pruning or a summary."""
+    hooks = (recurrence._forward_hooks, recurrence._forward_pre_hooks)
+    return any(hooks) or bool(recurrence._backward_hooks or recurrence._backward_pre_hooks)
+
+
 def runs_eagerly(x: Tensor) -> bool:
-    """Whether x is on the CPU, and torch neither compiles nor traces what is done with it."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    """Whether x is on the CPU, and torch neither compiles nor traces nor transforms what is done with it."""
+    watched = torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
+    return x.device.type == "cpu" and not watched
 
 
 def runs_fused(x: Tensor) -> bool:

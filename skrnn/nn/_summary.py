@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from skrnn.nn._embedding import placeholder
-from skrnn.nn._recurrent import RecurrentStack
 
 COLUMNS = ("part", "kind", "output_shape", "n_parameters")
 
@@ -41,17 +40,12 @@ def parts_of(module: nn.Module, n_steps: int) -> list[tuple[str, str, str, int]]
         (name, part) for name, part in module.named_modules() if next(part.parameters(recurse=False), None) is not None
     ]
     hooks = [part.register_forward_hook(note(name)) for name, part in owners]
-    stacks = {part: part.kernel for part in module.modules() if isinstance(part, RecurrentStack)}
     try:
-        for stack in stacks:
-            stack.kernel = "torch"  # what else runs a recurrence does not call it
         with torch.inference_mode():
             module.eval()(placeholder(module, 1, n_steps))
     finally:
         for hook in hooks:
             hook.remove()
-        for stack, kernel in stacks.items():
-            stack.kernel = kernel
     noted = {row[0] for row in rows}
     # what only the loss or the prediction asks, such as the transitions of a CRF
     return rows + [(name, type(part).__name__, "", _n_weights(part)) for name, part in owners if name not in noted]
