@@ -27,6 +27,7 @@ from skrnn._predicting_estimator import PredictingEstimator
 from skrnn._prediction import rows_at_once
 from skrnn._runtime import home_of_data, resolve_device, resolve_dtype, seeded_initialisation, torch_threads
 from skrnn.callbacks import BestWeights, ProgressBar
+from skrnn.nn._compiled import has_kernels
 
 LARGEST_SEED = 2**31 - 1
 
@@ -36,6 +37,8 @@ class BuildingEstimator(PredictingEstimator):
 
     A subclass defines `__init__` with every parameter written out, `_module` and `_criterion`.
     """
+
+    cell: str
 
     # -- what a subclass defines -----------------------------------------------------------------------------------
 
@@ -176,12 +179,24 @@ class BuildingEstimator(PredictingEstimator):
         return net
 
     def _kernel_here(self, compiles: bool, *, says: bool) -> str:
-        """What runs the recurrent layers on this machine; `says` reports where it is not what was asked for."""
-        if says and compiles and self.kernel != "torch":
-            print("compile=True compiles torch's own layers, so kernel='torch' runs.", file=sys.stderr)
-        elif says and self.kernel == "fused" and (self.device_ != "cpu" or self.dtype_ != np.float32):
-            print(f"kernel='fused' is not for {self.dtype_} on {self.device_}: torch's layers run.", file=sys.stderr)
-        return "torch" if compiles or self.device_ != "cpu" else self.kernel  # cuDNN's on a GPU
+        """What runs the recurrent layers on this machine; `says` reports where kernels could have, but do not."""
+        kernel = "torch" if compiles or self.device_ != "cpu" else self.kernel  # cuDNN's on a GPU
+        if says and self.kernel != "torch":
+            if compiles:
+                print("compile=True compiles torch's own layers, so kernel='torch' runs.", file=sys.stderr)
+            elif reason := self._why_no_kernels():
+                loops = self.device_ == "cpu" and self.cell != "lstm"
+                runs = "loops of torch operations" if loops else "torch's own layers"
+                print(f"kernel={self.kernel!r}: {reason}, so no compiled kernels; {runs} run.", file=sys.stderr)
+        return kernel
+
+    def _why_no_kernels(self) -> str:
+        """Why this machine, with the device and the precision decided, runs no compiled kernels; "" where it does."""
+        if self.device_ != "cpu":
+            return f"the device is {self.device_}"
+        if self.dtype_ != np.float32:
+            return f"the precision is {self.dtype_}"
+        return "" if has_kernels() else "numba is not installed, or finds no folder for its cache"
 
     def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
         """skrnn's own callbacks; `judged` says whether the best epoch is kept."""

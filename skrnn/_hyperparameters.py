@@ -77,8 +77,8 @@ def _check_machine(values: dict[str, Any]) -> None:
     check_option("kernel", values["kernel"], KERNELS)
     if values["kernel"] == "fused" and not has_kernels():
         raise ValueError(
-            "kernel='fused' needs numba, which is not installed (or does not work here). Run "
-            "`pip install \"skrnn[fast]\"`, or set kernel='auto'."
+            "kernel='fused' needs numba, which is not installed, does not work here, or finds no folder for its cache. "
+            "Run `pip install \"skrnn[fast]\"`, name a folder in NUMBA_CACHE_DIR, or set kernel='auto'."
         )
     check_option("amp", values["amp"], ("bf16", None))
     if values["amp"] is not None and values["device"] != "auto" and resolve_device(values["device"]) == "cpu":
@@ -186,9 +186,7 @@ def _idle_on_this_machine(estimator: Any) -> list[str]:
     messages = []
     if estimator.kernel == "fused" and (device != "cpu" or dtype == np.float64):
         reason = f"dtype={estimator.dtype!r}" if device == "cpu" else f"device={estimator.device!r}"
-        messages.append(
-            f"kernel='fused' does nothing, since it is for float32 on the CPU, and {reason}. torch's own layers run."
-        )
+        messages.append(f"kernel='fused' does nothing, since it is for float32 on the CPU, and {reason}.")
     if estimator.amp is not None and (device == "cpu" or dtype == np.float64):
         reason = "device='auto' found no GPU" if device == "cpu" else f"dtype={estimator.dtype!r} asks for float64"
         messages.append(f"amp={estimator.amp!r} does nothing, since {reason}.")

@@ -136,25 +136,30 @@ class RNNRegressor(RegressionEstimator):
     warm_start : bool, default=False
         Begin with the weights (and the standardisation) of the former fit.
     kernel : {"auto", "torch", "fused"}, default="auto"
-        What runs the recurrent layers. "torch" is torch's own, the reference. "fused" is compiled for this machine by
-        numba (``pip install "skrnn[fast]"``) and several times faster, on the CPU in float32; elsewhere torch's are
-        taken. They agree to about six digits. "auto" is "fused" where numba is installed; without it rnn and gru run
-        in a loop faster than torch's.
+        What runs the recurrent layers. "fused": kernels that numba (``pip install "skrnn[fast]"``) compiles for this
+        machine, for float32 on the CPU. "auto": the same where they can run. Where they cannot (no numba, float64, a
+        GPU), rnn and gru run on the CPU in skrnn's own loops of torch operations, and an LSTM, or any cell on a GPU, in
+        torch's layers. "torch" always takes torch's layers, the reference. All agree within rounding, in float32 to
+        about six digits. The first use on a machine compiles for about half a minute, which is announced on stderr;
+        the result is kept on disk.
     n_threads : int or None, default=None
-        CPU threads of one fit or prediction. None: one in a worker of joblib, loky or dask and for small nets, else
-        as many as torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides). A forked process has
-        one in any case, since torch would wait for threads that did not outlive the fork.
+        CPU threads of one fit or prediction, at most. None: one in a worker of joblib, loky or dask, else as many as
+        torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides). The compiled kernels take a second
+        where a batch holds enough work; where torch runs the layers, nets with `hidden_size` up to 40 have one unless
+        an int is given. A forked process has one in any case, since torch would wait for threads that did not outlive
+        the fork.
     amp : {"bf16"} or None, default=None
         "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights
         and loss stay float32. Predictions then have two or three digits.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where the net runs; "auto" takes a GPU where there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows, else float32.
+        Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows (small sets;
+        the compiled kernels do not run then), else float32.
     random_state : int, RandomState or None, default=None
-        Decides everything that is random, on the CPU bit for bit: with the fused kernels for any number of threads,
-        with torch's layers for the same one (nets with `hidden_size` up to 40 and all nets in workers have one, so any
-        `n_jobs` gives the same). The global generators of numpy and torch are neither read nor changed.
+        Decides everything that is random, on the CPU bit for bit: with the compiled kernels for any number of threads
+        and any `n_jobs`, where torch runs the layers for the same number of threads (one for `hidden_size` up to 40
+        and in workers). The global generators of numpy and torch are neither read nor changed.
     verbose : int, default=0
         1 shows a progress bar: epoch, loss, validation loss, time left.
     net_params : dict or None, default=None
