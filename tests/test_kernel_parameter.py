@@ -125,7 +125,7 @@ def test_torch_compile_takes_torchs_layers_and_says_so(monkeypatch, capsys):
 def test_fused_that_does_not_run_is_said_at_verbose(capsys):
     X, y = data(20)  # one batch, so float64
     RNNRegressor(**SMALL, kernel="fused", verbose=1).fit(X, y)
-    assert "kernel='fused' is not for float64 on cpu: torch's layers run." in capsys.readouterr().err
+    assert "kernel='fused': the precision is float64, so no compiled kernels; loops of" in capsys.readouterr().err
     RNNRegressor(**SMALL, kernel="fused", verbose=1, dtype="float32").fit(X, y)
     assert "kernel" not in capsys.readouterr().err.replace("its kernels", "")
 

@@ -31,7 +31,7 @@ class Workload:
     window: int
     batch_size: int
     n_rows: int
-    n_rounds: int = 5
+    n_rounds: int = 3
 
     @property
     def name(self) -> str:
