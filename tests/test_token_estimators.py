@@ -299,7 +299,7 @@ def test_the_dense_block_is_never_there(estimator, y, numbers_embedded, monkeypa
     """From texts to predictions: what numpy holds stays far below it, and torch sees a batch at a time."""
     dense = []
     monkeypatch.setattr(EmbeddedTokens, "__array__", lambda self, *args, **kwargs: dense.append(1))
-    for module in ("_prediction", "_estimator"):
+    for module in ("_prediction", "_building_estimator"):
         monkeypatch.setattr(f"skrnn.{module}.MOST_STEPS", 20 * LONGEST)  # of a batch that is predicted
     texts = long_texts()
     net = estimator("gru", hidden_size=2, max_epochs=1, max_steps=3, batch_size=16, random_state=0)
