@@ -302,7 +302,7 @@ def test_the_dense_block_is_never_there(estimator, y, numbers_embedded, monkeypa
     for module in ("_prediction", "_building_estimator"):
         monkeypatch.setattr(f"skrnn.{module}.MOST_STEPS", 20 * LONGEST)  # of a batch that is predicted
     texts = long_texts()
-    net = estimator("gru", hidden_size=2, max_epochs=1, max_steps=3, batch_size=16, random_state=0)
+    net = estimator("gru", hidden_size=2, max_epochs=1, max_steps=3, batch_size=16, dtype="float32", random_state=0)
     pipe = make_pipeline(TokenEmbedder(DIM, subword=None, random_state=0), net)
     pipe.fit(texts[:8], y[:8])  # what is imported, and made once
     numbers_embedded.clear()

@@ -1,7 +1,7 @@
 """Whether there are compiled kernels, and making them ready: they are compiled once on a machine.
 
-That takes about half a minute, which is announced and reported. numba keeps the result on disk, beside the sources or in
-the user's cache folder, and later processes read it in a fraction of a second.
+That takes about half a minute, which is announced and reported. numba keeps the result on disk, beside the sources or
+in the user's cache folder, and later processes read it in a second or two.
 """
 
 from __future__ import annotations
