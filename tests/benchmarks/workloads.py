@@ -65,7 +65,7 @@ WORKLOADS = (
     Workload("lstm", 64, 1, False, window=48, batch_size=128, n_rows=20_000),
     Workload("gru", 64, 1, False, window=48, batch_size=128, n_rows=20_000),
     Workload("rnn", 64, 1, False, window=48, batch_size=128, n_rows=20_000),
-    Workload("lstm", 128, 2, False, window=96, batch_size=256, n_rows=2_048),
+    Workload("lstm", 128, 2, False, window=96, batch_size=256, n_rows=1_024),
 )
 
 
