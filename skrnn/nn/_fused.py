@@ -15,7 +15,7 @@ from torch.autograd import Function
 from torch.func import functional_call
 
 from skrnn.nn._compiled import kernels
-from skrnn.nn._parallel import share
+from skrnn.nn._parallel import most_parts, share
 from skrnn.nn._reference import State, join, run_directions, torch_direction
 from skrnn.nn._warm_memory import warm_empty
 
@@ -72,17 +72,18 @@ class LayerRun:
         """
         n_rows, n_steps, n_channels = self.x.shape
         width = len(self.weights) * self.hidden_size
-        out = np.empty((n_rows, n_steps, width), np.float32) if wants_steps else NO_ROWS[3]
+        floats = torch.empty(0)
+        out = warm_empty((n_rows, n_steps, width), like=floats).numpy() if wants_steps else NO_ROWS[3]
         final = np.empty((2, n_rows, width), np.float32)
         rows = min(CHUNK_ROWS, n_rows)
         n_floats = self.kernels.layer.chunk_floats(self.code, n_steps, rows, n_channels, self.hidden_size, keeps)
         n_forward, n_backward = self.kernels.packing.weight_floats(self.code, n_channels, self.hidden_size)
-        floats = torch.empty(0)
+        n_memories = self.n_chunks if keeps else min(self.n_chunks, most_parts())
         for direction, weights in enumerate(self.weights):
             packed = np.empty(n_forward, np.float32)
             packed_back = np.empty(n_backward if keeps else 0, np.float32)
             self.kernels.packing.pack_weights(self.code, *weights, packed, packed_back)
-            memory = warm_empty((self.n_chunks, n_floats), like=floats).numpy()
+            memory = warm_empty((n_memories, n_floats), like=floats).numpy()
             h_0, c_0 = self.begin[2 * direction : 2 * direction + 2]
             column = direction * self.hidden_size
             share(

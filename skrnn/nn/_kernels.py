@@ -159,7 +159,7 @@ def forward_chunk(
             skip = 0 if reads_x else n_channels  # only the bias
             at, b = x_1.ctypes.data + FLOAT_BYTES * skip, from_x + FLOAT_BYTES * skip * PANEL
             matmul(at, depth, 1, b, PANEL, depth * PANEL, to, p, n_rows, hidden_size, depth - skip, 0)
-            if reads_h:
+            if reads_h and (step or len(h_0)):  # nothing comes from a state of zeros
                 at = h.ctypes.data
                 matmul(at, p, 1, from_h, PANEL, hidden_size * PANEL, to, p, n_rows, hidden_size, hidden_size, 1)
             from_x = from_h + FLOAT_BYTES * panel_floats(hidden_size, hidden_size)
@@ -180,8 +180,12 @@ def forward_chunk(
         for r in range(n_rows if len(out) else 0):
             length = lengths[first + r]
             t = read_at(step, length, backwards)
-            for j in range(hidden_size):
-                out[first + r, t, column + j] = h_new[r * p + j] if step < length else ZERO
+            if step < length:
+                for j in range(hidden_size):
+                    out[first + r, t, column + j] = h_new[r * p + j]
+            else:
+                for j in range(hidden_size):
+                    out[first + r, t, column + j] = ZERO
         if keeps:
             now, after, held = step + 1, step + 2, step + 1
         else:
@@ -329,9 +333,12 @@ def unpack_gradients(cell, d_weights, d_w_x, d_w_h, d_b_x, d_b_h):
 def forward_part(
     part, n_parts, rows, cell, hidden, x, lengths, backwards, panels, h_0, c_0, memory, out, final, column, keeps
 ):
-    """Every `n_parts`-th chunk of `rows` rows from `part` on; `memory` is (chunks, floats)."""
-    for chunk in range(part, len(memory), n_parts):
-        first, m = chunk * rows, memory[chunk]
+    """Every `n_parts`-th chunk of `rows` rows from `part` on.
+
+    `memory` is (chunks, floats); when nothing is kept (parts, floats), so that it stays in the processor's cache.
+    """
+    for chunk in range(part, (len(x) + rows - 1) // rows, n_parts):
+        first, m = chunk * rows, memory[chunk if keeps else part]
         last = min(first + rows, len(x))
         forward_chunk(cell, hidden, x, lengths, backwards, panels, h_0, c_0, m, out, final, column, first, last, keeps)
 

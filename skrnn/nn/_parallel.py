@@ -32,6 +32,11 @@ def kernel_threads(n_threads: int) -> Iterator[None]:
         _settings.n_threads = before
 
 
+def most_parts() -> int:
+    """Into how many parts `share` cuts its work at most."""
+    return _settings.n_threads
+
+
 def share(part: Callable[..., None], n_chunks: int, n_products: float, *arguments: Any) -> None:
     """Call ``part(i, n, *arguments)`` for i from 0 to n - 1, each in a thread of its own; it must release the GIL.
 
