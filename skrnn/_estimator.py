@@ -75,7 +75,7 @@ class RecurrentEstimator(BuildingEstimator):
             self._check_same_tokens(self._made_with["tokens"], refitted=True)
         self._scale(train, scale_targets, keep=bool(former))
         self._resolve_machine(len(train.sequences))
-        with torch_threads(thread_count(self.n_threads, None)):
+        with torch_threads(thread_count(self.n_threads)):
             datasets = self._datasets(train, valid)
             nets: list[RecurrentNet] = []
             try:
@@ -86,7 +86,7 @@ class RecurrentEstimator(BuildingEstimator):
                     self.nets_ = nets = [*nets, net]
                     self.net_ = nets[0]
                     try:
-                        with net_threads(net.module_, self.n_threads):
+                        with net_threads(net.module_, self.n_threads, min(net.batch_size, len(datasets[0]))):
                             net.train(datasets[0])
                     finally:
                         net.callback("best_weights").restore(net)
@@ -106,7 +106,7 @@ class RecurrentEstimator(BuildingEstimator):
             self._resolve_machine(len(train.sequences))
         else:
             self.device_ = self.net_.device  # the CPU, where nets of a GPU were unpickled without one
-        with torch_threads(thread_count(self.n_threads, None)):
+        with torch_threads(thread_count(self.n_threads)):
             dataset, _ = self._datasets(train, None)
             if begins:
                 self.nets_ = [self._new_net(train, (dataset, None), number, rng) for number in range(self.n_nets)]
@@ -117,7 +117,7 @@ class RecurrentEstimator(BuildingEstimator):
                     net.lr, net.gradient_clip = self.lr, self.gradient_clip
                     net.batch_size = self._resolve_batch_size(len(dataset))
                     net.iterator_train__shuffle = self.shuffle
-                    with net_threads(net.module_, self.n_threads):
+                    with net_threads(net.module_, self.n_threads, min(net.batch_size, len(dataset))):
                         net.train(dataset, passes=1)
                     if keeper.diverged_:
                         net.set_state(state)

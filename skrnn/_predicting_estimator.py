@@ -64,7 +64,7 @@ class PredictingEstimator(SequenceEstimator):
         dataset = SequenceDataset(base, sequences, self._scaling.inputs, dtype=TORCH_DTYPES[self.dtype_], device=device)
         if net.module_.training:
             net.module_.eval()
-        with net_threads(net.module_, self.n_threads), mixed_precision(net.amp, device):
+        with net_threads(net.module_, self.n_threads, len(sequences)), mixed_precision(net.amp, device):
             return run_in_batches(function, dataset, groups or [np.arange(len(sequences))], self.hidden_size)
 
     def _point_forecast(self, values: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 MOST_OF_DEVICE = 0.5  # of a GPU's free memory for rows and targets; the rest is for the net and its gradients
 AMP_DTYPES = {"bf16": torch.bfloat16}
-SMALL_HIDDEN_SIZE = 40  # up to here the second thread brings nothing (measured, see docs/benchmarks.md)
+FEW_STATES = 4096  # hidden values of all rows of a batch; below, torch gains nothing from a second thread (measured)
 
 _initialisation_lock = threading.Lock()
 _forked = False
@@ -115,22 +115,23 @@ def in_worker() -> bool:
     return threading.current_thread() is not threading.main_thread()
 
 
-def thread_count(n_threads: int | None, hidden_size: int | None) -> int:
-    """How many threads a net of this size should use here, or may where `hidden_size` is None.
+def thread_count(n_threads: int | None, n_states: int | None = None) -> int:
+    """How many threads a net should use here that has so many hidden values at each step of a batch.
 
     Parameters
     ----------
     n_threads : int or None
         What the user asks for. None: one inside a worker (two processes of two threads each were measured 68 times
-        slower than of one), one for small nets, where the second thread brings nothing, otherwise what torch is set to.
+        slower than of one), one where a step has few values, otherwise what torch is set to.
         In a forked process one in any case: OpenMP's threads do not outlive a fork, and torch would wait for them for
         ever.
-    hidden_size : int or None
-        None for compiled kernels, which see by themselves whether there is enough to do for another thread.
+    n_states : int or None
+        Rows times hidden size. None for compiled kernels, which see by themselves whether there is enough to do for
+        another thread.
     """
     if n_threads is not None and not _forked:
         return n_threads
-    if in_worker() or (hidden_size is not None and hidden_size <= SMALL_HIDDEN_SIZE):
+    if in_worker() or (n_states is not None and n_states < FEW_STATES):
         return 1
     return torch.get_num_threads()
 

@@ -12,7 +12,7 @@ from skrnn.nn._recurrent import runs_fused
 
 
 @contextmanager
-def net_threads(module: Any, n_threads: int | None) -> Iterator[None]:
+def net_threads(module: Any, n_threads: int | None, n_rows: int) -> Iterator[None]:
     """Run a net in the block with so many threads as `thread_count` says, and set torch's number again.
 
     The kernels share the rows of a batch among their threads. torch has one beside them: two pools would fight, and
@@ -23,9 +23,11 @@ def net_threads(module: Any, n_threads: int | None) -> Iterator[None]:
     module : SequenceModel or Seq2SeqModel
     n_threads : int or None
         The parameter of the estimator.
+    n_rows : int
+        Of a batch.
     """
     stack = module.encoder.recurrent
     in_kernels = stack.kernel != "torch" and runs_fused(stack.recurrences[0].weight_hh_l0)
-    n = thread_count(n_threads, None if in_kernels else stack.hidden_size)
+    n = thread_count(n_threads, None if in_kernels else n_rows * stack.hidden_size)
     with torch_threads(1 if in_kernels else n), kernel_threads(n if in_kernels else 1):
         yield

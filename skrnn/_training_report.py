@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
@@ -35,20 +34,21 @@ def warn_of_training(net: Any) -> None:
         The loss was NaN in the first epoch already.
     """
     keeper = net.callback("best_weights")
-    history = history_table(net)
     if keeper.diverged_:
         if keeper.best_epoch_ == 0:
             raise ValueError(
                 f"The loss became NaN or infinite in the first epoch: there is no good epoch. {lr_advice(net)}"
             )
-        epochs = history["epoch"].to_numpy()
+        epochs = history_table(net)["epoch"].to_numpy()
         warnings.warn(
             f"The loss became NaN or infinite in epoch {epochs[-1]:g}; the weights of epoch "
             f"{epochs[keeper.best_epoch_ - 1]:g} were restored. {lr_advice(net)}",
             ConvergenceWarning,
             stacklevel=4,
         )
-    elif net.n_steps_ == net.n_batches_ * net.max_epochs and still_falls(history[keeper.monitor].to_numpy()):
+    elif net.n_steps_ == net.n_batches_ * net.max_epochs and still_falls(
+        [row[keeper.monitor] for row in net.history if keeper.monitor in row]
+    ):
         warnings.warn(
             f"The loss still fell when max_epochs={net.max_epochs} was reached. Raise max_epochs, or lr.",
             ConvergenceWarning,
@@ -62,10 +62,10 @@ def lr_advice(net: Any) -> str:
     return f"Try a lower lr than {net.lr:g}, or {clip}."
 
 
-def still_falls(loss: np.ndarray) -> bool:
+def still_falls(loss: list[float]) -> bool:
     """Whether the best loss of the last tenth of the epochs is clearly below the best one before."""
     n_last = max(1, len(loss) // 10)
     if len(loss) <= n_last:
         return False
-    before = loss[:-n_last].min()
-    return bool(loss[-n_last:].min() < before - FALLING * abs(before))
+    before = min(loss[:-n_last])
+    return min(loss[-n_last:]) < before - FALLING * abs(before)

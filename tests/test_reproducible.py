@@ -46,7 +46,7 @@ def threads_of_a_large_net(set_to=None):
     if set_to is not None:
         torch.set_num_threads(set_to)
     X, y = data(10)
-    model = RNNRegressor(**SMALL | {"hidden_size": 50, "max_epochs": 1, "n_iter_no_change": 1}, kernel="torch")
+    model = RNNRegressor(**SMALL | {"hidden_size": 1024, "max_epochs": 1, "n_iter_no_change": 1}, kernel="torch")
     model.set_params(net_params={"callbacks": [Threads()]}, random_state=0)
     return model.fit(X, y).history_["threads"].tolist(), in_worker()
 
@@ -137,8 +137,8 @@ def test_main_process_is_no_worker():
     assert not in_worker()
     before = torch.get_num_threads()
     with torch_threads(before + 1):
-        assert thread_count(None, 1000) == before + 1
-        assert thread_count(None, 8) == 1  # small nets gain nothing from the second
+        assert thread_count(None, 128 * 64) == before + 1
+        assert thread_count(None, 32 * 8) == 1  # small steps gain nothing from the second
         with pytest.raises(KeyError), torch_threads(1):
             raise KeyError
         assert torch.get_num_threads() == before + 1

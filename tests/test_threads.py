@@ -16,7 +16,7 @@ from skrnn.nn._compiled import has_kernels
 pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell", "ignore:The training loss")
 
 KERNELS = ["torch"] + ["fused"] * has_kernels()
-LARGE = 41  # a hidden size from which on the number of threads is torch's
+LARGE = 118  # a hidden size from which on the number of threads is torch's, for batches of 35 rows
 needs_numba = pytest.mark.skipif(not has_kernels(), reason="needs numba")
 
 
