@@ -115,9 +115,9 @@ class SequenceTagger(ClassificationEstimator):
     n_threads : int or None, default=None
         CPU threads of one fit or prediction, at most. None: one in a worker of joblib, loky or dask, else as many as
         torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides). The compiled kernels take a second
-        where a batch holds enough work; where torch runs the layers, nets with `hidden_size` up to 40 have one unless
-        an int is given. A forked process has one in any case, since torch would wait for threads that did not outlive
-        the fork.
+        where a batch holds enough work; where torch runs the layers, batches of fewer than 4096 hidden values (rows
+        times `hidden_size`) have one unless an int is given. A forked process has one in any case, since torch would
+        wait for threads that did not outlive the fork.
     amp : {"bf16"} or None, default=None
         "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights
         and loss stay float32. Predictions then have two or three digits.
@@ -128,8 +128,8 @@ class SequenceTagger(ClassificationEstimator):
         the compiled kernels do not run then), else float32.
     random_state : int, RandomState or None, default=None
         Decides everything that is random, on the CPU bit for bit: with the compiled kernels for any number of threads
-        and any `n_jobs`, where torch runs the layers for the same number of threads (one for `hidden_size` up to 40
-        and in workers). The global generators of numpy and torch are neither read nor changed.
+        and any `n_jobs`, where torch runs the layers for the same number of threads (one for small batches and in
+        workers). The global generators of numpy and torch are neither read nor changed.
     verbose : int, default=0
         1 shows a progress bar: epoch, loss, validation loss, time left.
     net_params : dict or None, default=None
