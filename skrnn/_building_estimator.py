@@ -68,7 +68,8 @@ class BuildingEstimator(PredictingEstimator):
         """Decide the device and the precision for so many training rows."""
         self.device_ = resolve_device(self.device)
         one_batch = n_rows <= self._resolve_batch_size(n_rows)
-        self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch)
+        in_kernels = self.kernel == "fused"  # which are for float32
+        self.dtype_ = resolve_dtype(self.dtype, device=self.device_, one_batch=one_batch and not in_kernels)
 
     def _resolve_batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -195,6 +196,8 @@ class BuildingEstimator(PredictingEstimator):
         if self.device_ != "cpu":
             return f"the device is {self.device_}"
         if self.dtype_ != np.float32:
+            if str(self.dtype) == "auto":
+                return "dtype='auto' is float64 where one batch holds all rows (unless kernel='fused')"
             return f"the precision is {self.dtype_}"
         return "" if has_kernels() else "numba is not installed, or finds no folder for its cache"
 

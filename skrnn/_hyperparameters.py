@@ -31,7 +31,7 @@ def check_net_hyperparameters(estimator: Any) -> None:
             check_int(name, values[name], low=1)
     for name in ("conv_channels", "n_channels", "max_steps", "validate_every", "n_threads"):
         if values[name] is not None:
-            check_int(name, values[name], low=1)
+            check_int(name, values[name], low=1, also=" or None")
     for name in COUNTS_OF_NET_PARAMS:
         if isinstance(values["net_params"], dict) and name in values["net_params"]:
             check_int(name, values["net_params"][name], low=1)
@@ -78,7 +78,8 @@ def _check_machine(values: dict[str, Any]) -> None:
     if values["kernel"] == "fused" and not has_kernels():
         raise ValueError(
             "kernel='fused' needs numba, which is not installed, does not work here, or finds no folder for its cache. "
-            "Run `pip install \"skrnn[fast]\"`, name a folder in NUMBA_CACHE_DIR, or set kernel='auto'."
+            'Run `pip install "skrnn[fast]"` (from a checkout `pip install -e ".[fast]"`), name a folder in '
+            "NUMBA_CACHE_DIR, or set kernel='auto'."
         )
     check_option("amp", values["amp"], ("bf16", None))
     if values["amp"] is not None and values["device"] != "auto" and resolve_device(values["device"]) == "cpu":

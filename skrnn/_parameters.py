@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 
-def check_int(name: str, value: Any, *, low: int) -> int:
-    """Return `value` when it is an int of at least `low` (bool and float are not ints), else raise ValueError."""
+def check_int(name: str, value: Any, *, low: int, also: str = "") -> int:
+    """Return `value` when it is an int of at least `low` (bool and float are not ints), else raise ValueError.
+
+    `also` names what else the caller takes, such as " or None".
+    """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise ValueError(f"`{name}` must be an int of at least {low}, got {reprlib.repr(value)}.")
+        raise ValueError(f"`{name}` must be an int of at least {low}{also}, got {reprlib.repr(value)}.")
     return int(value)
 
 

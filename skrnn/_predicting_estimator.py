@@ -10,6 +10,7 @@ import numpy as np
 from skrnn._batches import TORCH_DTYPES, SequenceDataset, standardized_base
 from skrnn._labelled import Scaling
 from skrnn._net import RecurrentNet
+from skrnn._parameters import check_int
 from skrnn._prediction import economical_order, in_rows, in_rows_and_steps, run_in_batches
 from skrnn._runtime import home_of_data, mixed_precision
 from skrnn._sequence_estimator import SequenceEstimator
@@ -57,6 +58,8 @@ class PredictingEstimator(SequenceEstimator):
         groups: list[np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """What `function(x, lengths)` gives for each batch of sequences, float64; no batch mixes `groups` of rows."""
+        if self.n_threads is not None:  # it may have been set since `fit`
+            check_int("n_threads", self.n_threads, low=1, also=" or None")
         sequences = sequences.without_unread_rows()
         device = net.device  # the CPU, where a net of a GPU was unpickled without one
         home = home_of_data(sequences.base.size * self.dtype_.itemsize, device)

@@ -55,7 +55,11 @@ def resolve_device(device: str) -> str:
         raise ValueError(f"`device` must be 'cpu', 'cuda' or 'auto', got {device!r}.") from error
     if kind.type == "cpu":
         return "cpu"
-    if kind.type == "cuda" and torch.cuda.is_available() and (kind.index or 0) < torch.cuda.device_count():
+    if kind.type != "cuda":
+        raise ValueError(
+            f"`device` must be 'cpu', 'cuda' or 'auto', got {device!r}, which skrnn does not support. Use device='cpu'."
+        )
+    if torch.cuda.is_available() and (kind.index or 0) < torch.cuda.device_count():
         return str(kind)
     raise ValueError(
         f"`device` must be one that this machine has, got {device!r}: torch sees "

@@ -121,6 +121,20 @@ def test_interrupt_before_training_keeps_the_former_fit(monkeypatch):
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
+def test_interrupt_while_the_kernels_compile(monkeypatch):
+    pytest.importorskip("numba")
+    X, y = data()
+    params = SMALL | {"dtype": "float32"}
+    monkeypatch.setattr("skrnn._net.ready", lambda: ctrl_c(None))
+    model = RNNRegressor(**params)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.fit(X, y).predict(X), RNNRegressor(**params).fit(X, y).predict(X))
+
+
 # -- a loss that is no number --------------------------------------------------------------------------------------
 
 

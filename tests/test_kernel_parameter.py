@@ -65,7 +65,8 @@ def test_predictions_are_those_of_torchs_own_layers(params):
     [
         ({"kernel": "numba"}, "`kernel` must be one of 'auto', 'torch', 'fused', got 'numba'"),
         ({"kernel": None}, "`kernel` must be one of"),
-        ({"n_threads": 0}, "`n_threads` must be an int of at least 1, got 0"),
+        ({"n_threads": 0}, "`n_threads` must be an int of at least 1 or None, got 0"),
+        ({"n_threads": -1}, "`n_threads` must be an int of at least 1 or None, got -1"),
         ({"n_threads": 2.0}, "`n_threads` must be an int"),
         ({"n_threads": True}, "`n_threads` must be an int"),
         ({"amp": "fp16"}, "`amp` must be one of 'bf16', None, got 'fp16'"),
@@ -84,7 +85,7 @@ def test_errors_name_the_parameter(estimator, params, message):
 
 def test_fused_without_numba_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(_hyperparameters, "has_kernels", lambda: False)
-    with pytest.raises(ValueError, match=r'needs numba.*pip install "skrnn\[fast\]"'):
+    with pytest.raises(ValueError, match=r'needs numba.*"skrnn\[fast\]".*checkout.* -e "\.\[fast\]"'):
         fitted(RNNRegressor, kernel="fused")
 
 
@@ -121,13 +122,40 @@ def test_torch_compile_takes_torchs_layers_and_says_so(monkeypatch, capsys):
     assert "compile" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@needs_numba
+def test_fused_takes_float32_where_auto_takes_float64(method, capsys):
+    X, y = data(20)  # one batch
+    kernels = {kernel: getattr(RNNRegressor(**SMALL, kernel=kernel, verbose=1), method) for kernel in ("auto", "fused")}
+    assert kernels["fused"](X, y).dtype_ == np.float32
+    assert "kernel=" not in capsys.readouterr().err
+    assert kernels["auto"](X, y).dtype_ == np.float64
+    reason = "kernel='auto': dtype='auto' is float64 where one batch holds all rows (unless kernel='fused'), so no "
+    assert f"{reason}compiled kernels; loops of torch operations run." in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:kernel='fused' does nothing")
 @needs_numba
 def test_fused_that_does_not_run_is_said_at_verbose(capsys):
-    X, y = data(20)  # one batch, so float64
-    RNNRegressor(**SMALL, kernel="fused", verbose=1).fit(X, y)
+    X, y = data(20)
+    RNNRegressor(**SMALL, kernel="fused", verbose=1, dtype="float64").fit(X, y)
     assert "kernel='fused': the precision is float64, so no compiled kernels; loops of" in capsys.readouterr().err
-    RNNRegressor(**SMALL, kernel="fused", verbose=1, dtype="float32").fit(X, y)
-    assert "kernel" not in capsys.readouterr().err.replace("its kernels", "")
+
+
+@pytest.mark.parametrize("estimator", [RNNRegressor, RNNClassifier, Seq2SeqForecaster, SequenceTagger])
+def test_prediction_refuses_the_n_threads_that_fit_refuses(estimator):
+    model = fitted(estimator)
+    for n_threads in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"`n_threads` must be an int of at least 1 or None, got {n_threads}"):
+            model.set_params(n_threads=n_threads).predict(data()[0])
+
+
+def test_the_kernel_is_that_of_fit():
+    X, _ = data()
+    model = fitted(RNNRegressor, kernel="auto")
+    expected = model.predict(X)
+    np.testing.assert_array_equal(model.set_params(kernel="torch").predict(X), expected)
+    assert [stack.kernel for stack in stacks(model)] == ["auto"]
 
 
 def test_partial_fit_keeps_the_kernel():

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback, Checkpoint, EpochScoring
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring
 
 from skrnn import RNNClassifier, RNNRegressor, Seq2SeqForecaster, SequenceTagger
 from skrnn._net_params import SHADOWS
@@ -201,6 +201,25 @@ def test_epoch_scoring_of_skorch():
     model.fit(X, y, X_val=X[:7], y_val=y[:7])
     assert model.history_["r2"].iloc[-1] == pytest.approx(model.score(X[:7], y[:7]), abs=1e-4)
     assert model.history_["train_r2"].iloc[-1] <= 1
+
+
+def test_callbacks_see_numbers_of_classes_and_logits():
+    X, numbers = data(25)
+    y = np.where(numbers > 0, "up", "down")
+
+    def right(net, X, y):
+        return float((net.predict(X).argmax(axis=1) == y[:, 0]).mean())
+
+    def fitted(*callbacks):
+        model = RNNClassifier(**SMALL, lr_schedule=None, net_params={"callbacks": list(callbacks)})
+        return model.fit(X, y, X_val=X[:7], y_val=y[:7])
+
+    with pytest.raises(ValueError, match="can't handle a mix of binary and continuous-multioutput"):
+        fitted(EpochScoring("accuracy", lower_is_better=False))
+    model = fitted(EpochScoring(right, name="right", lower_is_better=False))
+    assert model.history_["right"].tolist() == pytest.approx(model.history_["valid_accuracy"].tolist())
+    stop = EarlyStopping(monitor="valid_accuracy", lower_is_better=False, patience=2, threshold=1, threshold_mode="abs")
+    assert fitted(stop).set_params(max_epochs=20).fit(X, y, X_val=X[:7], y_val=y[:7]).n_iter_ == 3
 
 
 def test_checkpoint_of_skorch(tmp_path):
