@@ -70,8 +70,8 @@ def resolve_device(device: str) -> str:
 def resolve_dtype(dtype: object, *, device: str, one_batch: bool) -> np.dtype:
     """Turn the parameter `dtype` into a numpy dtype: float64 for "auto" when one CPU batch holds all rows.
 
-    float64 costs nothing there and makes weighted and repeated rows exactly equal; elsewhere it is 1.8-3.9 times
-    slower than float32.
+    float64 makes weighted and repeated rows exactly equal there, and such sets are small; elsewhere it is 1.8-3.9
+    times slower than float32 in torch.
 
     Raises
     ------

@@ -142,7 +142,7 @@ class Seq2SeqForecaster(UncertainEstimator):
         Largest joint norm of the gradients.
     batch_size : int or "auto", default="auto"
         Rows for each update. "auto": all rows up to 32, then ``n // 16`` between 16 and 128, so that small sets get
-        their updates.
+        their updates. Where one batch holds all rows, ``dtype="auto"`` is float64, unless ``kernel="fused"``.
     shuffle : bool, default=True
         Draw a new order of the rows in each epoch.
     max_epochs : int, default=100
@@ -172,36 +172,48 @@ class Seq2SeqForecaster(UncertainEstimator):
     warm_start : bool, default=False
         Begin with the weights (and the standardisation) of the former fit.
     kernel : {"auto", "torch", "fused"}, default="auto"
-        What runs the recurrent layers. "fused": kernels that numba (``pip install "skrnn[fast]"``) compiles for this
-        machine, for float32 on the CPU. "auto": the same where they can run. Where they cannot (no numba, float64, a
-        GPU), rnn and gru run on the CPU in skrnn's own loops of torch operations, and an LSTM, or any cell on a GPU, in
-        torch's layers. "torch" always takes torch's layers, the reference. All agree within rounding, in float32 to
-        about six digits. The first use on a machine compiles for about half a minute, which is announced on stderr;
-        the result is kept on disk.
+        What runs the recurrent layers. "fused": kernels that numba (``pip install "skrnn[fast]"``, from a checkout
+        ``pip install -e ".[fast]"``) compiles for this machine, for float32 on the CPU, which ``dtype="auto"`` is then;
+        an error without numba, also on a GPU. "auto": the same where they can run. Where they cannot (no numba,
+        float64, a GPU), rnn and gru run on the CPU in skrnn's own loops of torch operations, and an LSTM, or any cell
+        on a GPU, in torch's layers. "torch" always takes torch's layers, the reference, and so does
+        ``net_params={"compile": True}``, which compiles them. On the same weights all agree within rounding, in
+        float32 to about six digits; in training the difference grows, as that of any rounding does. Read when nets
+        are made: set after `fit`, it changes no prediction. The first use on a machine compiles for about half a
+        minute, which is announced on stderr; the result is kept on disk. Workers of `n_jobs` that find none there
+        compile one each, so fit once with "fused" before.
     n_threads : int or None, default=None
-        CPU threads of one fit or prediction, at most. None: one in a worker of joblib, loky or dask, else as many as
-        torch may use (``torch.get_num_threads()``, which OMP_NUM_THREADS decides). The compiled kernels take a second
+        CPU threads of one fit or prediction, at most: an int of at least 1 (not -1, as `n_jobs` may be), or None: one
+        in a worker of joblib, loky or dask, else as many as torch may use (``torch.get_num_threads()``, which
+        OMP_NUM_THREADS decides). Set after `fit`, it counts for predictions. The compiled kernels take a second
         where a batch holds enough work; where torch runs the layers, batches of fewer than 4096 hidden values (rows
         times `hidden_size`) have one unless an int is given. A forked process has one in any case, since torch would
         wait for threads that did not outlive the fork.
     amp : {"bf16"} or None, default=None
         "bf16" computes in bfloat16 what is safe to on a GPU (`torch.autocast`), which saves time and memory; weights
-        and loss stay float32. Predictions then have two or three digits.
+        and loss stay float32. Predictions then have two or three digits. With ``device="cpu"`` it is an error; with
+        float64, and where ``device="auto"`` finds no GPU, a warning says that it does nothing.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where the net runs; "auto" takes a GPU where there is one.
+        Where the net runs; "auto" takes a GPU where there is one. "cuda:1" and so on name one of several; other
+        devices, such as "mps", are not supported. The compiled kernels run on the CPU only.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Precision. "auto" is float64 when the device is the CPU and one batch holds all training rows (small sets;
-        the compiled kernels do not run then), else float32.
+        Precision. "auto" is float64 when the device is the CPU, one batch holds all training rows (small sets, or
+        `batch_size` as large) and `kernel` is not "fused", else float32. In float64 the compiled kernels do not run.
     random_state : int, RandomState or None, default=None
         Decides everything that is random, on the CPU bit for bit: with the compiled kernels for any number of threads
         and any `n_jobs`, where torch runs the layers for the same number of threads (one for small batches and in
         workers). The global generators of numpy and torch are neither read nor changed.
     verbose : int, default=0
-        1 shows a progress bar: epoch, loss, validation loss, time left.
+        1 shows a progress bar: epoch, loss, validation loss, time left; and says before it on stderr why the compiled
+        kernels do not run, where `kernel` would have them.
     net_params : dict or None, default=None
         Everything else of skorch and torch by skorch's names: ``optimizer__...``, ``callbacks``,
         ``callbacks__...``, ``iterator_train__...``, ``module__...``, ``compile``. Such names are parameters of this
-        estimator too, so that ``GridSearchCV(est, {"optimizer__betas": [...]})`` works.
+        estimator too, so that ``GridSearchCV(est, {"optimizer__betas": [...]})`` works. Callbacks see the net and not
+        this estimator: standardised targets, or numbers of classes (n_samples, 1) and logits. So skorch's
+        ``EpochScoring("accuracy")`` fails, and "neg_mean_absolute_error" has no units. History has the error already:
+        ``EarlyStopping(monitor="valid_accuracy", lower_is_better=False)``, ``monitor="valid_mae"``. A score of your own
+        is ``EpochScoring(function)``; ``function(net, X, y)`` compares ``net.predict(X)``, what the net gives, with y.
 
     Attributes
     ----------
@@ -252,7 +264,7 @@ class Seq2SeqForecaster(UncertainEstimator):
     steps of a path from `sample` vary together as the errors of training rows did (a Gaussian copula). With
     ``channels="shared"`` paths of different channels are drawn independently.
 
-    *Weighted rows.* Weights equal repetitions exactly when one batch holds all rows.
+    *Weighted rows.* Weights equal repetitions exactly when one batch holds all rows, in float64.
 
     References
     ----------
