@@ -220,7 +220,7 @@ class SequenceTagger(ClassificationEstimator):
     >>> sentences = [["the", "dog", "runs"], ["a", "cat", "sleeps"], ["dogs", "run"], ["the", "cat", "runs"]] * 8
     >>> tags = [["DET", "NOUN", "VERB"], ["DET", "NOUN", "VERB"], ["NOUN", "VERB"], ["DET", "NOUN", "VERB"]] * 8
     >>> tagger = make_pipeline(
-    ...     TokenEmbedder(dim=8), SequenceTagger(hidden_size=8, bidirectional=True, max_epochs=30, random_state=0)
+    ...     TokenEmbedder(dim=8, random_state=0), SequenceTagger(hidden_size=8, bidirectional=True, random_state=0)
     ... )
     >>> tagger.fit(sentences, tags).predict([["a", "dog", "sleeps"], ["cats", "sleep"]]).tolist()
     [['DET', 'NOUN', 'VERB'], ['NOUN', 'VERB']]
