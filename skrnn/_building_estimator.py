@@ -28,6 +28,7 @@ from skrnn._prediction import rows_at_once
 from skrnn._runtime import home_of_data, resolve_device, resolve_dtype, seeded_initialisation, torch_threads
 from skrnn.callbacks import BestWeights, ProgressBar
 from skrnn.nn._compiled import has_kernels
+from skrnn.nn._direct import ready
 
 LARGEST_SEED = 2**31 - 1
 
@@ -189,6 +190,8 @@ class BuildingEstimator(PredictingEstimator):
                 loops = self.device_ == "cpu" and self.cell != "lstm"
                 runs = "loops of torch operations" if loops else "torch's own layers"
                 print(f"kernel={self.kernel!r}: {reason}, so no compiled kernels; {runs} run.", file=sys.stderr)
+        if kernel == "fused" and not self._why_no_kernels():
+            ready(required=True)
         return kernel
 
     def _why_no_kernels(self) -> str:
@@ -199,7 +202,7 @@ class BuildingEstimator(PredictingEstimator):
             if str(self.dtype) == "auto":
                 return "dtype='auto' is float64 where one batch holds all rows (unless kernel='fused')"
             return f"the precision is {self.dtype_}"
-        return "" if has_kernels() else "numba is not installed, or finds no folder for its cache"
+        return "" if has_kernels() else "numba is not installed, does not work here, or finds no folder for its cache"
 
     def _callbacks(self, validated: bool, judged: bool, number: int) -> list[Any]:
         """skrnn's own callbacks; `judged` says whether the best epoch is kept."""

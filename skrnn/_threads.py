@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from skrnn._runtime import thread_count, torch_threads
+from skrnn.nn._compiled import has_kernels
+from skrnn.nn._direct import ready
 from skrnn.nn._parallel import kernel_threads
 from skrnn.nn._recurrent import runs_fused
 
@@ -28,6 +30,9 @@ def net_threads(module: Any, n_threads: int | None, n_rows: int) -> Iterator[Non
     """
     stack = module.encoder.recurrent
     in_kernels = stack.kernel != "torch" and runs_fused(stack.recurrences[0].weight_hh_l0)
+    if in_kernels:
+        ready()  # a net that was unpickled comes here first
+        in_kernels = has_kernels()
     n = thread_count(n_threads, None if in_kernels else n_rows * stack.hidden_size)
     with torch_threads(1 if in_kernels else n), kernel_threads(n if in_kernels else 1):
         yield

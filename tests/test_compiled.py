@@ -1,9 +1,11 @@
 """Making the kernels ready: nets train without them where they cannot be had; a long compilation is announced."""
 
+import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -113,11 +115,112 @@ def test_reading_compiled_code_is_silent(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_an_error_is_neither_hidden_nor_announced(capsys):
-    with pytest.raises(RuntimeError, match="on purpose"):
+def _fails():
+    raise OSError("on purpose")
+
+
+def test_what_fails_is_warned_of_and_then_there_are_no_kernels(monkeypatch, capsys):
+    monkeypatch.setattr(_compiled, "_works", True)
+    with pytest.warns(UserWarning, match="cannot be compiled or read here: OSError: on purpose.*NUMBA_CACHE_DIR"):
         make_ready(_fails)
+    assert not _compiled.has_kernels()
     assert capsys.readouterr().err == ""
 
 
-def _fails():
-    raise RuntimeError("on purpose")
+def test_what_fails_is_an_error_where_it_is_required(monkeypatch, capsys):
+    monkeypatch.setattr(_compiled, "_works", True)
+    with pytest.raises(RuntimeError, match="OSError: on purpose.*NUMBA_CACHE_DIR, or set kernel='auto'"):
+        make_ready(_fails, required=True)
+    assert not _compiled.has_kernels()
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_leaves_the_kernels_to_the_next(monkeypatch):
+    monkeypatch.setattr(_compiled, "_works", True)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_ready(interrupted)
+    assert _compiled.has_kernels()
+
+
+BROKEN = """
+import os
+import warnings
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # the kernels are imported, and fail when they are called
+import numpy as np
+from skrnn import RNNRegressor
+
+X = np.random.RandomState(0).randn(40, 5, 2)
+model = RNNRegressor(cell="gru", hidden_size=3, max_epochs=2, batch_size=16, dtype="float32")
+"""
+FALLS_BACK = """
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(2):
+        assert np.isfinite(model.fit(X, X[:, -1, 0]).predict(X)).all()
+assert sum("The kernels cannot be compiled or read here" in str(one.message) for one in caught) == 1, caught
+"""
+REFUSES = """
+warnings.simplefilter("error")
+for error, words in ((RuntimeError, "cannot be compiled or read here"), (ValueError, "does not work here")):
+    try:
+        model.set_params(kernel="fused").fit(X, X[:, -1, 0])
+    except error as raised:
+        assert words in str(raised), raised
+    else:
+        raise AssertionError("fitted")
+"""
+PREDICTS = """
+import pickle, sys
+
+model = pickle.loads(sys.stdin.buffer.read())
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(2):
+        assert np.isfinite(model.predict(X)).all()
+assert sum("The kernels cannot be compiled or read here" in str(one.message) for one in caught) == 1, caught
+"""
+
+
+@pytest.mark.parametrize("program", [FALLS_BACK, REFUSES, PREDICTS], ids=["auto", "fused", "predict"])
+def test_kernels_that_fail_when_they_are_called(program):
+    pytest.importorskip("numba")
+    X = np.random.RandomState(0).randn(40, 5, 2)
+    model = RNNRegressor(cell="gru", hidden_size=3, max_epochs=20, kernel="fused", random_state=0).fit(X, X[:, -1, 0])
+    command = [sys.executable, "-W", "ignore", "-c", BROKEN + program]
+    subprocess.run(command, check=True, timeout=300, input=pickle.dumps(model))
+
+
+def _ready_in_child(connection, began):
+    make_ready(lambda: None)
+    connection.send(list(began))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # of Python 3.12 on
+def test_a_fork_waits_for_a_thread_that_compiles():
+    compiling, done = threading.Event(), []
+
+    def use():
+        compiling.set()
+        time.sleep(0.3)
+        done.append("compiled")
+
+    thread = threading.Thread(target=make_ready, args=(use,))
+    thread.start()
+    assert compiling.wait(60)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_ready_in_child, args=(theirs, done))
+    process.start()
+    try:
+        assert ours.poll(60), "the forked process waits for a thread that it does not have"
+        assert ours.recv() == ["compiled"]
+    finally:
+        process.terminate()
+        process.join()
+        thread.join()

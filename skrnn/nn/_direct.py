@@ -55,8 +55,8 @@ def uses_kernels(module: nn.Module) -> bool:
 
 
 @cache
-def ready() -> None:
-    """Have all kernels compiled or read, where this process has not yet."""
+def ready(*, required: bool = False) -> None:
+    """Have all kernels compiled or read, where this process has not yet; see `make_ready`."""
 
     def use() -> None:
         model, x = SequenceModel("rnn", 1, 1, 1), torch.zeros(1, 1, 1)
@@ -65,7 +65,7 @@ def ready() -> None:
         parameter.grad = torch.zeros(6)
         DirectStep(model, nn.MSELoss(), parameter, None)(x, None, torch.zeros(1, 1), None, None)
 
-    make_ready(use)
+    make_ready(use, required=required)
 
 
 def _plain_parameters(module: SequenceModel) -> list[nn.Parameter]:
