@@ -16,7 +16,7 @@ from torch import Tensor
 
 from skrnn._batches import BatchIterator, Inputs, SequenceDataset
 from skrnn._epoch_sums import EpochSums
-from skrnn._optimizer import FlatParameters, WeightAverage, clip_gradient, make_schedule
+from skrnn._optimizer import FlatParameters, WeightAverage, clear_gradients, clip_gradient, make_schedule
 from skrnn._runtime import mixed_precision
 from skrnn._teacher_forcing import forcing_ratio
 from skrnn.callbacks import StopTraining
@@ -281,7 +281,7 @@ class RecurrentNet(NeuralNet):
         steps: list[dict[str, Tensor]] = []
 
         def closure() -> Tensor:
-            self._zero_grad_optimizer(set_to_none=not self.flat)
+            clear_gradients(parameters)
             steps.append(self.train_step_single(batch, **fit_params))
             if self._listens["on_grad_computed"]:
                 named = list(self.get_all_learnable_params())
@@ -360,7 +360,7 @@ class RecurrentNet(NeuralNet):
         """What stands in history beside the loss: "mae" in the target's units, or "accuracy" for classes."""
         return getattr(self.criterion_, "measure", "mae")
 
-    def summed_error(self, y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tensor, Tensor]:
+    def summed_error(self, y_pred: Tensor, inputs: Inputs, values: Tensor) -> tuple[Tensor, Tensor | float]:
         """Absolute errors of a batch in the user's units (for classes how many are wrong) and their weights, summed."""
         error, weights, units = (self.point_forecast(y_pred) - values).abs(), inputs["weights"], inputs["units"]
         if self.measure == "accuracy":
@@ -368,7 +368,7 @@ class RecurrentNet(NeuralNet):
         elif units is not None:
             error = error * units
         if weights is None:
-            return error.sum(), torch.tensor(float(error.numel()), device=error.device)
+            return error.sum(), float(error.numel())
         return (error * weights).sum(), weights.sum()
 
     # -- the loop --------------------------------------------------------------------------------------------------

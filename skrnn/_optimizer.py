@@ -116,6 +116,16 @@ class WeightAverage:
             self._swapped = averaged
 
 
+def clear_gradients(parameters: list[nn.Parameter]) -> None:
+    """Let the gradients of the next batch begin at 0; that of one flat vector stays where it is (`FlatParameters`)."""
+    gradient = parameters[0].grad
+    if len(parameters) == 1 and gradient is not None:
+        gradient.zero_()
+    else:
+        for parameter in parameters:
+            parameter.grad = None
+
+
 def clip_gradient(parameters: list[nn.Parameter], max_norm: float) -> None:
     """Scale the gradients so that their joint Euclidean norm is at most `max_norm` (Pascanu et al. 2013)."""
     if len(parameters) > 1:
@@ -123,7 +133,9 @@ def clip_gradient(parameters: list[nn.Parameter], max_norm: float) -> None:
         return
     gradient = parameters[0].grad
     assert gradient is not None
-    gradient.mul_((max_norm / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
+    scale = max_norm / (float(torch.linalg.vector_norm(gradient)) + 1e-6)
+    if not scale >= 1:  # NaN scales too, as torch's clipping does
+        gradient.mul_(scale)
 
 
 def make_schedule(name: str | None, optimizer: torch.optim.Optimizer, total_steps: int) -> Any:

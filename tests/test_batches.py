@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from skrnn import Windows
 from skrnn._batches import BatchIterator, SequenceDataset, standardized_base
-from skrnn._optimizer import OPTIMIZERS, SCHEDULES, FlatParameters, clip_gradient, make_schedule
+from skrnn._optimizer import OPTIMIZERS, SCHEDULES, FlatParameters, clear_gradients, clip_gradient, make_schedule
 from skrnn._scaling import InputScaling
 from skrnn._validation import check_sequences
 from skrnn.nn._models import SequenceModel
@@ -316,3 +316,16 @@ def test_plateau_halves_after_five_epochs_without_a_better_loss():
 def test_no_schedule():
     assert make_schedule(None, None, 5) is None
     assert SCHEDULES == ("cosine", "onecycle", "warmup_cosine", "plateau")
+
+
+def test_cleared_gradients_of_a_flat_vector_stay_where_its_views_are():
+    module = torch.nn.Linear(3, 2)
+    flat = FlatParameters(module)
+    flat.parameter.grad += 1
+    clear_gradients([flat.parameter])
+    assert all((parameter.grad == 0).all() for parameter in module.parameters())
+    parameters = list(torch.nn.Linear(3, 2).parameters())
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    clear_gradients(parameters)
+    assert [parameter.grad for parameter in parameters] == [None, None]
