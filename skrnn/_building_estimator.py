@@ -182,7 +182,7 @@ class BuildingEstimator(PredictingEstimator):
 
     def _kernel_here(self, compiles: bool, *, says: bool) -> str:
         """What runs the recurrent layers on this machine; `says` reports where kernels could have, but do not."""
-        kernel = "torch" if compiles or self.device_ != "cpu" else self.kernel  # cuDNN's on a GPU
+        kernel = "torch" if compiles else self.kernel  # a GPU runs cuDNN's; a net of one may be unpickled without
         if says and self.kernel != "torch":
             if compiles:
                 print("compile=True compiles torch's own layers, so kernel='torch' runs.", file=sys.stderr)

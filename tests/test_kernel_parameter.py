@@ -158,6 +158,12 @@ def test_the_kernel_is_that_of_fit():
     assert [stack.kernel for stack in stacks(model)] == ["auto"]
 
 
+def test_a_net_of_a_gpu_has_the_kernels_where_it_is_unpickled_on_a_cpu():
+    model = fitted(RNNRegressor)
+    model.device_ = "cuda"
+    assert model._kernel_here(False, says=False) == "auto"
+
+
 def test_partial_fit_keeps_the_kernel():
     X, y = data()
     model = RNNRegressor(**SMALL).partial_fit(X, y)

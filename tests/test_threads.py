@@ -1,6 +1,9 @@
 """How many threads a net has: in the main process, in workers of every kind, with `n_threads`; same bits."""
 
 import multiprocessing
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -101,6 +104,20 @@ def test_processes_of_multiprocessing_have_one(kernel, method):
     process.join()
 
 
+def seen_in_thread(model):
+    """What a task of dask sees: it runs in a thread of an executor, in the scheduler's process or a spawned one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(seen_by, model).result()
+
+
+@each_kernel
+def test_threads_of_executors_have_one(kernel):
+    assert seen_in_thread(model_of(kernel))[:2] == of_net(kernel, 1)[:2]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
+        for see in (seen_by, seen_in_thread):
+            assert processes.submit(see, model_of(kernel)).result()[:2] == of_net(kernel, 1)[:2]
+
+
 @each_kernel
 def test_the_former_numbers_are_set_again(kernel):
     X, y = data()
@@ -154,6 +171,30 @@ def test_any_n_jobs_gives_the_same_bits(kernel, backend):
         for n_jobs in (1, 2)
     )
     np.testing.assert_array_equal(one, two)
+
+
+def threads_and_predictions(model, X, y):
+    row = model.fit(X, y).history_.iloc[0]
+    return (int(row["torchs"]), int(row["kernels"])), model.predict(X)
+
+
+@each_kernel
+def test_a_loaded_machine_changes_neither_threads_nor_bits(kernel, monkeypatch):
+    monkeypatch.setattr(_parallel, "WORTH_A_THREAD", 1)
+    X, y = data()
+    n = 1 if kernel == "torch" else 2  # torch's bits are the same for the same number only
+    _, expected = threads_and_predictions(model_of(kernel, n_threads=1), X, y)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        here = threads_and_predictions(model_of(kernel, n_threads=n), X, y)
+        there = Parallel(n_jobs=2)(delayed(threads_and_predictions)(model_of(kernel), X, y) for _ in range(3))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert [threads for threads, _ in (here, *there)] == [of_net(kernel, each)[:2] for each in (n, 1, 1, 1)]
+    for _, predictions in (here, *there):
+        np.testing.assert_array_equal(predictions, expected)
 
 
 @needs_numba
