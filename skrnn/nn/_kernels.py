@@ -180,12 +180,8 @@ def forward_chunk(
         for r in range(n_rows if len(out) else 0):
             length = lengths[first + r]
             t = read_at(step, length, backwards)
-            if step < length:
-                for j in range(hidden_size):
-                    out[first + r, t, column + j] = h_new[r * p + j]
-            else:
-                for j in range(hidden_size):
-                    out[first + r, t, column + j] = ZERO
+            for j in range(hidden_size):
+                out[first + r, t, column + j] = h_new[r * p + j] if step < length else ZERO
         if keeps:
             now, after, held = step + 1, step + 2, step + 1
         else:
