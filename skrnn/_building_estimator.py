@@ -181,7 +181,13 @@ class BuildingEstimator(PredictingEstimator):
         return net
 
     def _kernel_here(self, compiles: bool, *, says: bool) -> str:
-        """What runs the recurrent layers on this machine; `says` reports where kernels could have, but do not."""
+        """What runs the recurrent layers on this machine; `says` reports where kernels could have, but do not.
+
+        Raises
+        ------
+        RuntimeError
+            Kernels that were asked for by name cannot be compiled.
+        """
         kernel = "torch" if compiles else self.kernel  # a GPU runs cuDNN's; a net of one may be unpickled without
         if says and self.kernel != "torch":
             if compiles:
